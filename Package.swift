@@ -1,0 +1,61 @@
+// swift-tools-version: 6.2
+import PackageDescription
+
+/// What every Swift target is built with; a warning is mended, not lived with.
+let settings: [SwiftSetting] = [
+  .strictMemorySafety(),
+  .enableUpcomingFeature("ExistentialAny"),
+  .enableUpcomingFeature("MemberImportVisibility"),
+  .enableUpcomingFeature("InternalImportsByDefault"),
+  .enableExperimentalFeature("Lifetimes"),
+]
+
+let crypto = Target.Dependency.product(name: "Crypto", package: "swift-crypto")
+let system = Target.Dependency.product(name: "SystemPackage", package: "swift-system")
+let logging = Target.Dependency.product(name: "Logging", package: "swift-log")
+let arguments = Target.Dependency.product(name: "ArgumentParser", package: "swift-argument-parser")
+
+let package = Package(
+  name: "snapstore",
+  products: [.executable(name: "snapstore", targets: ["snapstore"])],
+  dependencies: [
+    .package(url: "https://github.com/apple/swift-argument-parser", from: "1.8.2"),
+    .package(url: "https://github.com/apple/swift-crypto", from: "4.5.2"),
+    .package(url: "https://github.com/apple/swift-log", from: "1.16.2"),
+    .package(url: "https://github.com/apple/swift-system", from: "1.8.1"),
+  ],
+  targets: [
+    .systemLibrary(
+      name: "CLZ4", pkgConfig: "liblz4", providers: [.apt(["liblz4-dev"])]),
+    .systemLibrary(
+      name: "CXXHash", pkgConfig: "libxxhash", providers: [.apt(["libxxhash-dev"])]),
+    .systemLibrary(name: "CLinux"),
+
+    .target(
+      name: "SnapStoreFormat", dependencies: ["CLZ4", "CXXHash", crypto],
+      swiftSettings: settings),
+    .target(
+      name: "SnapStoreIO", dependencies: ["CLinux", system],
+      swiftSettings: settings),
+    .target(
+      name: "SnapStoreVault", dependencies: ["SnapStoreFormat", "SnapStoreIO", logging],
+      swiftSettings: settings),
+    .target(
+      name: "SnapStoreDisks", dependencies: ["SnapStoreFormat", "SnapStoreIO"],
+      swiftSettings: settings),
+    .target(
+      name: "SnapStoreEngine",
+      dependencies: ["SnapStoreDisks", "SnapStoreFormat", "SnapStoreIO", "SnapStoreVault", logging],
+      swiftSettings: settings),
+    .target(
+      name: "SnapStoreCommands",
+      dependencies: [
+        "SnapStoreDisks", "SnapStoreEngine", "SnapStoreFormat", "SnapStoreIO", "SnapStoreVault",
+        arguments, logging,
+      ],
+      swiftSettings: settings),
+    .executableTarget(
+      name: "snapstore", dependencies: ["SnapStoreCommands"], swiftSettings: settings),
+  ],
+  swiftLanguageModes: [.v6]
+)

@@ -1,0 +1,60 @@
+/// The filter of an index segment: says that an ID is certainly not in it, or may be.
+///
+/// A blocked Bloom filter: one 64-byte block an ID, seven bits in it (Putze, Sanders, Singler:
+/// Cache-, Hash- and Space-Efficient Bloom Filters, 2007). IDs are uniform already, so their words
+/// are the hashes: the third word chooses the block, seven times nine bits of the fourth the bits.
+/// Blocks are stored 63 to an index page.
+package struct IndexFilter: Sendable {
+  package static let blockByteCount = 64
+  package static let blocksPerPage = IndexPage.contentByteCount / blockByteCount
+  /// Twelve bits an entry: about one false answer in two hundred.
+  private static let bitsPerEntry = 12
+  private static let probes = 7
+
+  package static func blockCount(entries: UInt64) -> UInt64 {
+    max(1, (entries * UInt64(bitsPerEntry) + 511) / 512)
+  }
+
+  package static func pageCount(blocks: UInt64) -> UInt64 {
+    (blocks + UInt64(blocksPerPage) - 1) / UInt64(blocksPerPage)
+  }
+
+  package static func block(of id: ChunkID, blocks: UInt64) -> UInt64 {
+    id.words.2.multipliedFullWidth(by: blocks).high
+  }
+
+  /// Whether the 64 bytes of an ID's block at `offset` have all of its bits.
+  package static func mayContain(_ id: ChunkID, block: RawSpan, at offset: Int) -> Bool {
+    var bits = id.words.3
+    for _ in 0..<probes {
+      let bit = Int(bits & 511)
+      let byte = unsafe block.unsafeLoadUnaligned(
+        fromByteOffset: offset + bit / 8, as: UInt8.self)
+      guard byte & (1 << UInt8(bit % 8)) != 0 else { return false }
+      bits >>= 9
+    }
+    return true
+  }
+
+  /// The pages of the filter over these entries.
+  package static func encodePages(over entries: [IndexEntry]) -> [UInt8] {
+    let blocks = blockCount(entries: UInt64(entries.count))
+    var content = [UInt8](repeating: 0, count: Int(blocks) * blockByteCount)
+    for entry in entries {
+      let start = Int(block(of: entry.id, blocks: blocks)) * blockByteCount
+      var bits = entry.id.words.3
+      for _ in 0..<probes {
+        let bit = Int(bits & 511)
+        content[start + bit / 8] |= 1 << UInt8(bit % 8)
+        bits >>= 9
+      }
+    }
+    var writer = ByteWriter(capacity: Int(pageCount(blocks: blocks)) * IndexPage.byteCount)
+    let pageContent = blocksPerPage * blockByteCount
+    for start in stride(from: 0, to: content.count, by: pageContent) {
+      IndexPage.append(
+        Array(content[start..<min(start + pageContent, content.count)]), to: &writer)
+    }
+    return writer.bytes
+  }
+}

@@ -1,0 +1,54 @@
+/// An object store around another that counts the bytes of what was put through it: what a session
+/// added to its vault, all told.
+package final class CountingObjectStore: ObjectStore {
+  private let base: any ObjectStore
+  private let total = Lock<UInt64>(0)
+
+  package init(_ base: any ObjectStore) {
+    self.base = base
+  }
+
+  package var putByteCount: UInt64 { total.withLock { $0 } }
+  package var location: String { base.location }
+
+  package func create(_ name: ObjectName) throws -> any ObjectWriter {
+    CountingWriter(try base.create(name), total: total)
+  }
+
+  package func putHeld(_ name: ObjectName, _ bytes: [UInt8]) throws -> (any ObjectHold)? {
+    let hold = try base.putHeld(name, bytes)
+    if hold != nil { total.withLock { $0 += UInt64(bytes.count) } }
+    return hold
+  }
+
+  package func open(_ name: ObjectName) throws -> (any ObjectReader)? { try base.open(name) }
+  package func list(_ folder: String) throws -> [ListedObject] { try base.list(folder) }
+  package func delete(_ name: ObjectName) throws -> Bool { try base.delete(name) }
+  package func isHeld(_ name: ObjectName) throws -> Bool { try base.isHeld(name) }
+  package func removeAbandoned() throws -> Int { try base.removeAbandoned() }
+}
+
+private final class CountingWriter: ObjectWriter {
+  private let base: any ObjectWriter
+  private let total: Lock<UInt64>
+  private let byteCount = Lock<UInt64>(0)
+
+  init(_ base: any ObjectWriter, total: Lock<UInt64>) {
+    self.base = base
+    self.total = total
+  }
+
+  func append(_ bytes: RawSpan) throws {
+    try base.append(bytes)
+    byteCount.withLock { $0 += UInt64(bytes.byteCount) }
+  }
+
+  func finish() throws -> Bool {
+    let isMade = try base.finish()
+    if isMade {
+      let count = byteCount.withLock { $0 }
+      total.withLock { $0 += count }
+    }
+    return isMade
+  }
+}

@@ -1,0 +1,103 @@
+internal import SystemPackage
+
+/// An open directory, in which names are single components: `/` in one is a bug of the caller.
+package final class Directory: Sendable {
+  package let path: String
+  package let calls: any SystemCalls
+  let descriptor: Int32
+
+  package init(
+    _ path: String, in parent: Directory? = nil, followLinks: Bool = false,
+    calls: any SystemCalls
+  ) throws(IOError) {
+    self.path = parent.map { "\($0.path)/\(path)" } ?? path
+    self.calls = calls
+    let base = parent?.descriptor ?? calls.workingDirectory
+    descriptor = try system("open", self.path) { () throws(Errno) in
+      try calls.open(path, in: base, .directory(followLinks: followLinks))
+    }
+  }
+
+  deinit {
+    do throws(Errno) {
+      try calls.close(descriptor)
+    } catch {
+      precondition(error != .badFileDescriptor, "closed twice: \(path)")
+    }
+  }
+
+  package func names() throws(IOError) -> [String] {
+    try system("list", path) { () throws(Errno) in try calls.names(in: descriptor) }
+  }
+
+  package func status() throws(IOError) -> FileStatus {
+    try system("look at", path) { () throws(Errno) in try calls.status(descriptor) }
+  }
+
+  package func fileSystem() throws(IOError) -> FileSystemStatus {
+    try system("look at the file system of", path) { () throws(Errno) in
+      try calls.fileSystem(descriptor)
+    }
+  }
+
+  /// What `name` is, links not followed; nil where there is nothing of that name.
+  package func status(of name: String) throws(IOError) -> FileStatus? {
+    do {
+      return try system("look at", "\(path)/\(name)") { () throws(Errno) in
+        try calls.status(of: name, in: descriptor)
+      }
+    } catch where error.errno == .noSuchFileOrDirectory {
+      return nil
+    }
+  }
+
+  /// Creates a directory of mode 0700 and opens it. Not durable before `synchronize` of this one.
+  package func makeDirectory(_ name: String) throws(IOError) -> Directory {
+    try system("create directory", "\(path)/\(name)") { () throws(Errno) in
+      try calls.makeDirectory(name, in: descriptor)
+    }
+    let made = try Directory(name, in: self, calls: calls)
+    try system("set the permissions of", made.path) { () throws(Errno) in
+      try calls.setMode(made.descriptor, 0o700)
+    }
+    return made
+  }
+
+  package func removeFile(_ name: String) throws(IOError) {
+    try system("remove", "\(path)/\(name)") { () throws(Errno) in
+      try calls.removeFile(name, in: descriptor)
+    }
+  }
+
+  package func removeDirectory(_ name: String) throws(IOError) {
+    try system("remove directory", "\(path)/\(name)") { () throws(Errno) in
+      try calls.removeDirectory(name, in: descriptor)
+    }
+  }
+
+  /// Moves `name` to `newName` in `target`; throws `EEXIST` where that is taken. Where the file
+  /// system has no such rename, a file is linked under its new name instead, which refuses to
+  /// replace just the same.
+  package func moveWithoutReplacing(
+    _ name: String, to newName: String, in target: Directory
+  ) throws(IOError) {
+    let (source, sink) = (descriptor, target.descriptor)
+    do {
+      try system("create", "\(target.path)/\(newName)") { () throws(Errno) in
+        try calls.renameWithoutReplacing(name, in: source, to: newName, in: sink)
+      }
+    } catch where [.invalidArgument, .noFunction, .notSupported].contains(error.errno) {
+      try system("create", "\(target.path)/\(newName)") { () throws(Errno) in
+        try calls.link(name, in: source, to: newName, in: sink)
+      }
+      try removeFile(name)
+    }
+  }
+
+  /// Makes the names in this directory durable. Never retried.
+  package func synchronize() throws(IOError) {
+    try system("synchronize directory", path, retry: false) { () throws(Errno) in
+      try calls.synchronize(descriptor)
+    }
+  }
+}

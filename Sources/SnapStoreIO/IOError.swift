@@ -1,0 +1,51 @@
+package import SystemPackage
+
+/// What the operating system refused: which operation, on what, and its reason.
+package struct IOError: Error, Equatable, Sendable, CustomStringConvertible {
+  package var operation: String
+  package var path: String
+  package var errno: Errno
+  /// Where in the file, for reads and writes.
+  package var offset: UInt64?
+
+  package init(_ operation: String, _ path: String, _ errno: Errno, offset: UInt64? = nil) {
+    self.operation = operation
+    self.path = path
+    self.errno = errno
+    self.offset = offset
+  }
+
+  package var description: String {
+    let place = offset.map { " at byte \($0)" } ?? ""
+    return "cannot \(operation) \(path)\(place): \(errno.description)"
+  }
+}
+
+/// Runs one system call, again after `EINTR`, and turns its refusal into an `IOError`.
+func system<Value>(
+  _ operation: String, _ path: String, offset: UInt64? = nil, retry: Bool = true,
+  _ call: () throws(Errno) -> Value
+) throws(IOError) -> Value {
+  while true {
+    do throws(Errno) {
+      return try call()
+    } catch {
+      precondition(error != .badFileDescriptor && error != .badAddress, "\(operation) \(path)")
+      if error == .interrupted && retry { continue }
+      throw IOError(operation, path, error, offset: offset)
+    }
+  }
+}
+
+/// Runs `call`; nil where the system refused it for one of the reasons, which the caller takes as
+/// an answer.
+package func tolerating<Value>(
+  _ reasons: Errno..., call: () throws(IOError) -> Value
+) throws(IOError) -> Value? {
+  do throws(IOError) {
+    return try call()
+  } catch {
+    guard reasons.contains(error.errno) else { throw error }
+    return nil
+  }
+}

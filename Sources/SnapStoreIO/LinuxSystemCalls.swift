@@ -1,0 +1,178 @@
+internal import CLinux
+internal import Glibc
+package import SystemPackage
+
+/// The real system calls.
+package struct LinuxSystemCalls: SystemCalls {
+  package init() {}
+
+  package func open(
+    _ path: String, in directory: Int32, _ access: FileAccess
+  ) throws(Errno) -> Int32 {
+    let always = O_CLOEXEC | O_NOCTTY | O_NONBLOCK
+    let flags: Int32 =
+      switch access {
+      case .read(let followLinks): O_RDONLY | (followLinks ? 0 : O_NOFOLLOW)
+      case .create: O_RDWR | O_CREAT | O_EXCL | O_NOFOLLOW
+      case .directory(let followLinks): O_RDONLY | O_DIRECTORY | (followLinks ? 0 : O_NOFOLLOW)
+      }
+    return try check(unsafe openat(directory, path, flags | always, 0o600))
+  }
+
+  package func close(_ file: Int32) throws(Errno) {
+    try check(Glibc.close(file))
+  }
+
+  package func read(
+    _ file: Int32, into target: inout MutableRawSpan, at offset: UInt64
+  ) throws(Errno) -> Int {
+    let count = unsafe target.withUnsafeMutableBytes {
+      unsafe pread(file, $0.baseAddress, $0.count, off_t(offset))
+    }
+    return try check(count)
+  }
+
+  package func write(_ file: Int32, _ bytes: RawSpan, at offset: UInt64) throws(Errno) -> Int {
+    let count = unsafe bytes.withUnsafeBytes {
+      unsafe pwrite(file, $0.baseAddress, $0.count, off_t(offset))
+    }
+    return try check(count)
+  }
+
+  package func synchronize(_ file: Int32) throws(Errno) {
+    try check(fsync(file))
+  }
+
+  package func startWriteback(_ file: Int32, _ range: Range<UInt64>) throws(Errno) {
+    try check(
+      linux_start_writeback(file, Int64(range.lowerBound), Int64(range.count)))
+  }
+
+  package func setSize(_ file: Int32, _ byteCount: UInt64) throws(Errno) {
+    try check(ftruncate(file, off_t(byteCount)))
+  }
+
+  package func setMode(_ file: Int32, _ mode: UInt32) throws(Errno) {
+    try check(fchmod(file, mode_t(mode)))
+  }
+
+  package func status(_ file: Int32) throws(Errno) -> FileStatus {
+    var status = stat()
+    try check(unsafe fstat(file, &status))
+    return FileStatus(status)
+  }
+
+  package func status(of path: String, in directory: Int32) throws(Errno) -> FileStatus {
+    var status = stat()
+    try check(unsafe fstatat(directory, path, &status, AT_SYMLINK_NOFOLLOW))
+    return FileStatus(status)
+  }
+
+  package func fileSystem(_ file: Int32) throws(Errno) -> FileSystemStatus {
+    var status = linux_file_system()
+    try check(unsafe linux_file_system_status(file, &status))
+    return FileSystemStatus(type: status.type, availableByteCount: status.available_bytes)
+  }
+
+  package func seek(_ file: Int32, _ target: SeekTarget) throws(Errno) -> UInt64 {
+    let position =
+      switch target {
+      case .data(let offset): linux_seek(file, Int64(offset), Int32(linux_seek_data))
+      case .hole(let offset): linux_seek(file, Int64(offset), Int32(linux_seek_hole))
+      case .end: linux_seek(file, 0, SEEK_END)
+      }
+    return UInt64(try check(Int(position)))
+  }
+
+  package func tryLock(_ file: Int32) throws(Errno) -> Bool {
+    do throws(Errno) {
+      try check(flock(file, LOCK_EX | LOCK_NB))
+      return true
+    } catch .wouldBlock {
+      return false
+    }
+  }
+
+  package func makeDirectory(_ path: String, in directory: Int32) throws(Errno) {
+    try check(unsafe mkdirat(directory, path, 0o700))
+  }
+
+  package func removeFile(_ path: String, in directory: Int32) throws(Errno) {
+    try check(unsafe unlinkat(directory, path, 0))
+  }
+
+  package func removeDirectory(_ path: String, in directory: Int32) throws(Errno) {
+    try check(unsafe unlinkat(directory, path, AT_REMOVEDIR))
+  }
+
+  package func renameWithoutReplacing(
+    _ path: String, in directory: Int32, to newPath: String, in newDirectory: Int32
+  ) throws(Errno) {
+    try check(unsafe linux_rename_noreplace(directory, path, newDirectory, newPath))
+  }
+
+  package func link(
+    _ path: String, in directory: Int32, to newPath: String, in newDirectory: Int32
+  ) throws(Errno) {
+    try check(unsafe linkat(directory, path, newDirectory, newPath, 0))
+  }
+
+  package func names(in directory: Int32) throws(Errno) -> [String] {
+    // The stream gets a descriptor of its own, since it closes what it was given and moves the
+    // position that duplicates share.
+    let own = try check(unsafe openat(directory, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC))
+    guard let stream = unsafe fdopendir(own) else {
+      let error = Errno(rawValue: errno)
+      _ = Glibc.close(own)
+      throw error
+    }
+    defer { unsafe _ = closedir(stream) }
+    var names: [String] = []
+    while true {
+      errno = 0
+      guard let entry = unsafe readdir(stream) else {
+        guard errno == 0 else { throw Errno(rawValue: errno) }
+        return names
+      }
+      let name = unsafe withUnsafeBytes(of: &entry.pointee.d_name) { bytes in
+        unsafe String(decoding: bytes.prefix { $0 != 0 }, as: UTF8.self)
+      }
+      if name != "." && name != ".." { names.append(name) }
+    }
+  }
+
+  package func canonicalPath(_ path: String) throws(Errno) -> String {
+    guard let resolved = unsafe realpath(path, nil) else { throw Errno(rawValue: errno) }
+    defer { unsafe free(resolved) }
+    return unsafe String(cString: resolved)
+  }
+
+  @discardableResult
+  private func check<Value: FixedWidthInteger>(_ value: Value) throws(Errno) -> Value {
+    guard value >= 0 else { throw Errno(rawValue: errno) }
+    return value
+  }
+}
+
+extension FileStatus {
+  fileprivate init(_ status: stat) {
+    let kind: Kind =
+      switch status.st_mode & S_IFMT {
+      case S_IFREG: .regular
+      case S_IFDIR: .directory
+      case S_IFBLK: .blockDevice
+      case S_IFCHR: .characterDevice
+      case S_IFIFO: .fifo
+      case S_IFSOCK: .socket
+      case S_IFLNK: .symbolicLink
+      default: .other
+      }
+    self.init(
+      kind: kind, device: UInt64(status.st_dev), inode: UInt64(status.st_ino),
+      representedDevice: UInt64(status.st_rdev), byteCount: UInt64(max(0, status.st_size)),
+      allocatedByteCount: UInt64(max(0, status.st_blocks)) * 512,
+      linkCount: UInt64(status.st_nlink),
+      modified: FileTime(
+        seconds: Int64(status.st_mtim.tv_sec), nanoseconds: Int64(status.st_mtim.tv_nsec)))
+  }
+}

@@ -1,0 +1,308 @@
+internal import SystemPackage
+
+/// Objects as files under one directory of this host.
+///
+///     STORE/KEY  STORE/FOLDER/KEY      objects: regular files of mode 0600, never replaced
+///     STORE/unfinished/…               being written, each locked by its writer
+///
+/// Directories have mode 0700. Everything inside is opened by single names in directories that are
+/// open already, without following links, so nothing a store holds can lead out of it.
+///
+/// A file is written in `unfinished`, synchronized, and moved to its name by a rename that does not
+/// replace; then its directory is synchronized. The kernel's lock on an unfinished file goes with
+/// its process, so leftovers of the dead are told from the work of the living.
+package final class LocalObjectStore: ObjectStore {
+  private static let unfinished = "unfinished"
+
+  package let location: String
+  private let root: Directory
+  private let host: Host
+  private let folders = Lock<[String: Directory]>([:])
+
+  private init(root: Directory, host: Host) {
+    self.root = root
+    self.host = host
+    location = root.path
+  }
+
+  /// Opens the store at an existing directory.
+  package static func open(_ path: String, host: Host) throws -> LocalObjectStore {
+    let root: Directory
+    do {
+      root = try Directory(path, followLinks: true, calls: host.calls)
+    } catch {
+      switch error.errno {
+      case .noSuchFileOrDirectory:
+        throw StoreError(.notThere, "there is nothing at \(path)")
+      case .notDirectory: throw StoreError(.notThere, "\(path) is not a directory")
+      default: throw error
+      }
+    }
+    try refuseNetwork(root)
+    return LocalObjectStore(root: root, host: host)
+  }
+
+  /// Makes a directory for a new store, with those above it that are missing, or takes one that is
+  /// there and empty, or holds no more than what an interrupted creation left.
+  package static func create(_ path: String, host: Host) throws -> LocalObjectStore {
+    let root = try makeDirectories(path, host: host)
+    try refuseNetwork(root)
+    for name in try root.names() {
+      guard name == unfinished, try root.status(of: name)?.kind == .directory else {
+        throw StoreError(
+          .taken, "\(path) exists and is not empty",
+          hint: "name a directory that does not exist yet")
+      }
+    }
+    return LocalObjectStore(root: root, host: host)
+  }
+
+  private static func makeDirectories(_ path: String, host: Host) throws -> Directory {
+    do {
+      return try Directory(path, followLinks: true, calls: host.calls)
+    } catch {
+      switch error.errno {
+      case .noSuchFileOrDirectory: break
+      case .notDirectory:
+        throw StoreError(.taken, "\(path) exists and is not a directory")
+      default: throw error
+      }
+    }
+    let (parentPath, name) = splitPath(path)
+    let parent = try makeDirectories(parentPath, host: host)
+    // It may exist: made by another process just now, or a link to nothing, as opening will tell.
+    _ = try tolerating(.fileExists) { () throws(IOError) in try parent.makeDirectory(name) }
+    try parent.synchronize()
+    return try Directory(path, followLinks: true, calls: host.calls)
+  }
+
+  private static func refuseNetwork(_ directory: Directory) throws {
+    let type = try directory.fileSystem().type
+    guard let name = networkFileSystems[type] else { return }
+    throw StoreError(
+      .networkFileSystem, "\(directory.path) is on a network file system (\(name))",
+      hint: "a vault needs a file system of this host, where locks and renames hold")
+  }
+
+  /// Magic numbers of statfs(2). FUSE is among them: it can't be told whether one is local.
+  private static let networkFileSystems: [UInt64: String] = [
+    0x6969: "NFS", 0x517B: "SMB", 0xFF53_4D42: "CIFS", 0xFE53_4D42: "SMB2", 0x6573_5546: "FUSE",
+    0x00C3_6400: "Ceph", 0x0BD0_0BD0: "Lustre", 0x5346_414F: "AFS", 0x6B41_4653: "AFS",
+    0x7375_7245: "Coda", 0x0102_1997: "9P", 0x0116_1970: "GFS2", 0x7461_636F: "OCFS2",
+    0x564C: "NCP", 0x4750_4653: "GPFS",
+  ]
+
+  // MARK: Objects
+
+  package func create(_ name: ObjectName) throws -> any ObjectWriter {
+    try LocalObjectWriter(name, store: self)
+  }
+
+  package func open(_ name: ObjectName) throws -> (any ObjectReader)? {
+    try openFile(name).map { try LocalObjectReader($0) }
+  }
+
+  private func openFile(_ name: ObjectName) throws -> OpenFile? {
+    guard let directory = try folder(name.folder) else { return nil }
+    do {
+      return try OpenFile(
+        name.key, in: directory, .read(followLinks: false), calls: host.calls)
+    } catch {
+      switch error.errno {
+      case .noSuchFileOrDirectory: return nil
+      case .tooManySymbolicLinkLevels:
+        throw StoreError(.notAnObject, "\(location)/\(name) is a symbolic link, not an object")
+      default: throw error
+      }
+    }
+  }
+
+  package func list(_ folderName: String) throws -> [ListedObject] {
+    guard let directory = try folder(folderName) else { return [] }
+    return try directory.names().compactMap { key in
+      guard ObjectName.isValidPart(key), let status = try directory.status(of: key),
+        status.kind == .regular
+      else { return nil }
+      return ListedObject(
+        name: ObjectName(folder: folderName, key: key), byteCount: status.byteCount)
+    }
+  }
+
+  package func delete(_ name: ObjectName) throws -> Bool {
+    guard let directory = try folder(name.folder) else { return false }
+    let removed: Void? = try tolerating(.noSuchFileOrDirectory) { () throws(IOError) in
+      try directory.removeFile(name.key)
+    }
+    guard removed != nil else { return false }
+    try directory.synchronize()
+    return true
+  }
+
+  package func putHeld(_ name: ObjectName, _ bytes: [UInt8]) throws -> (any ObjectHold)? {
+    let writer = try LocalObjectWriter(name, store: self)
+    try bytes.withRawSpan { try writer.append($0) }
+    return try writer.finish() ? LocalObjectHold(writer.file) : nil
+  }
+
+  package func isHeld(_ name: ObjectName) throws -> Bool {
+    guard let file = try openFile(name) else { return false }
+    return try !file.tryLock()
+  }
+
+  /// Removes what dead writers left in `unfinished`; returns how many files that were.
+  package func removeAbandoned() throws -> Int {
+    guard let directory = try folder(Self.unfinished) else { return 0 }
+    var count = 0
+    for name in try directory.names() {
+      // It may be gone: finished, or removed by another, between the listing and now.
+      let removed: Bool? = try tolerating(.noSuchFileOrDirectory) { () throws(IOError) in
+        let file = try OpenFile(
+          name, in: directory, .read(followLinks: false), calls: host.calls)
+        guard try file.tryLock() else { return false }
+        try directory.removeFile(name)
+        return true
+      }
+      if removed == true { count += 1 }
+    }
+    return count
+  }
+
+  // MARK: For the writer
+
+  /// An empty locked file in `unfinished`, and its name there.
+  fileprivate func beginFile() throws -> (file: OpenFile, name: String, directory: Directory) {
+    let directory = try folder(Self.unfinished, making: true)
+    while true {
+      let name = String(host.randomness.next(), radix: 16)
+      let file = try OpenFile(name, in: directory, .create, calls: host.calls)
+      // Whoever cleans up may have come between creation and lock: then this file is not ours.
+      if try file.tryLock(), try file.status().linkCount > 0 { return (file, name, directory) }
+    }
+  }
+
+  fileprivate func folder(_ name: String, making: Bool) throws -> Directory {
+    if let directory = try folder(name) { return directory }
+    // Another process may make it just now.
+    _ = try tolerating(.fileExists) { () throws(IOError) in try root.makeDirectory(name) }
+    try root.synchronize()
+    guard let directory = try folder(name) else {
+      throw IOError("open", "\(location)/\(name)", .noSuchFileOrDirectory)
+    }
+    return directory
+  }
+
+  /// The directory of a folder, kept open; nil where there is none.
+  private func folder(_ name: String) throws -> Directory? {
+    if name.isEmpty { return root }
+    if let known = folders.withLock({ $0[name] }) { return known }
+    do {
+      let directory = try Directory(name, in: root, calls: host.calls)
+      return folders.withLock { folders in
+        folders[name] = folders[name] ?? directory
+        return folders[name]
+      }
+    } catch {
+      switch error.errno {
+      case .noSuchFileOrDirectory: return nil
+      case .tooManySymbolicLinkLevels, .notDirectory:
+        throw StoreError(.notAnObject, "\(location)/\(name) is not a directory")
+      default: throw error
+      }
+    }
+  }
+}
+
+/// An object on its way: a locked file in `unfinished`.
+private final class LocalObjectWriter: ObjectWriter {
+  private enum State {
+    case open(byteCount: UInt64)
+    case finished
+    case dead
+  }
+
+  let file: OpenFile
+  private let name: ObjectName
+  private let temporaryName: String
+  private let directory: Directory
+  private let store: LocalObjectStore
+  private let state = Lock(State.open(byteCount: 0))
+
+  init(_ name: ObjectName, store: LocalObjectStore) throws {
+    self.name = name
+    self.store = store
+    (file, temporaryName, directory) = try store.beginFile()
+  }
+
+  deinit {
+    if case .finished = state.withLock({ $0 }) { return }
+    do throws(IOError) {
+      try directory.removeFile(temporaryName)
+    } catch {
+      // It stays in `unfinished` without a lock, and the next cleaning takes it.
+    }
+  }
+
+  func append(_ bytes: RawSpan) throws {
+    let start = try take()
+    try file.write(bytes, at: start)
+    let end = start + UInt64(bytes.byteCount)
+    try file.startWriteback(start..<end)
+    state.withLock { $0 = .open(byteCount: end) }
+  }
+
+  func finish() throws -> Bool {
+    _ = try take()
+    try file.synchronize()
+    let folder = name.folder.isEmpty ? nil : name.folder
+    let target = try folder.map { try store.folder($0, making: true) } ?? store.rootDirectory
+    let moved: Void? = try tolerating(.fileExists) { () throws(IOError) in
+      try directory.moveWithoutReplacing(temporaryName, to: name.key, in: target)
+    }
+    guard moved != nil else { return false }
+    state.withLock { $0 = .finished }
+    try target.synchronize()
+    return true
+  }
+
+  /// The end so far; marks the writer dead until the caller has succeeded.
+  private func take() throws -> UInt64 {
+    try state.withLock { state in
+      guard case .open(let byteCount) = state else {
+        throw StoreError(.deadWriter, "\(name) can't be written after an error")
+      }
+      state = .dead
+      return byteCount
+    }
+  }
+}
+
+extension LocalObjectStore {
+  fileprivate var rootDirectory: Directory { root }
+}
+
+private final class LocalObjectReader: ObjectReader {
+  let byteCount: UInt64
+  private let file: OpenFile
+
+  init(_ file: OpenFile) throws {
+    let status = try file.status()
+    guard status.kind == .regular else {
+      throw StoreError(.notAnObject, "\(file.path) is not a regular file")
+    }
+    self.file = file
+    byteCount = status.byteCount
+  }
+
+  func read(into target: inout MutableRawSpan, at offset: UInt64) throws -> Int {
+    try file.read(into: &target, at: offset)
+  }
+}
+
+/// The file of a held object; the lock goes with it.
+private final class LocalObjectHold: ObjectHold {
+  private let file: OpenFile
+
+  init(_ file: OpenFile) {
+    self.file = file
+  }
+}

@@ -1,0 +1,122 @@
+package import SystemPackage
+
+/// Every system call that snapstore makes, in one protocol: the seam at which tests put a
+/// simulated file system, or a fault at the n-th call.
+///
+/// Descriptors are plain numbers here; `OpenFile` and `Directory` own them, retry `EINTR` and add
+/// the operation and path to an error. `EBADF` and `EFAULT` are bugs of ours and trap there.
+package protocol SystemCalls: Sendable {
+  /// `path` is taken relative to `directory` (`workingDirectory` for the current one).
+  func open(
+    _ path: String, in directory: Int32, _ access: FileAccess
+  ) throws(Errno) -> Int32
+  func close(_ file: Int32) throws(Errno)
+
+  /// Reads at most `target.byteCount` bytes; 0 at the end of the file.
+  func read(
+    _ file: Int32, into target: inout MutableRawSpan, at offset: UInt64
+  ) throws(Errno) -> Int
+  func write(_ file: Int32, _ bytes: RawSpan, at offset: UInt64) throws(Errno) -> Int
+  func synchronize(_ file: Int32) throws(Errno)
+  /// Starts writing what is dirty in the range, without waiting. Promises nothing.
+  func startWriteback(_ file: Int32, _ range: Range<UInt64>) throws(Errno)
+  func setSize(_ file: Int32, _ byteCount: UInt64) throws(Errno)
+  func setMode(_ file: Int32, _ mode: UInt32) throws(Errno)
+
+  func status(_ file: Int32) throws(Errno) -> FileStatus
+  /// Of what `path` names itself: a symbolic link is not followed.
+  func status(of path: String, in directory: Int32) throws(Errno) -> FileStatus
+  func fileSystem(_ file: Int32) throws(Errno) -> FileSystemStatus
+  /// `lseek`: the next data, the next hole, or the end. `ENXIO`: no data from there on.
+  func seek(_ file: Int32, _ target: SeekTarget) throws(Errno) -> UInt64
+
+  /// An exclusive lock of the open file, held until it is closed; false if another holds it.
+  func tryLock(_ file: Int32) throws(Errno) -> Bool
+
+  func makeDirectory(_ path: String, in directory: Int32) throws(Errno)
+  func removeFile(_ path: String, in directory: Int32) throws(Errno)
+  func removeDirectory(_ path: String, in directory: Int32) throws(Errno)
+  /// Renames, and fails with `EEXIST` where the new name is taken by anything.
+  func renameWithoutReplacing(
+    _ path: String, in directory: Int32, to newPath: String, in newDirectory: Int32
+  ) throws(Errno)
+  func link(
+    _ path: String, in directory: Int32, to newPath: String, in newDirectory: Int32
+  ) throws(Errno)
+  /// The names in a directory, without `.` and `..`, in no order.
+  func names(in directory: Int32) throws(Errno) -> [String]
+  /// The absolute path without symbolic links.
+  func canonicalPath(_ path: String) throws(Errno) -> String
+}
+
+extension SystemCalls {
+  /// What `open` and its kin take for "relative to the current directory".
+  package var workingDirectory: Int32 { -100 }
+}
+
+/// How a file is opened. `O_CLOEXEC`, `O_NOCTTY` and, so that a FIFO can't hang us, `O_NONBLOCK`
+/// always; a new file's mode is 0600.
+package enum FileAccess: Equatable, Sendable {
+  case read(followLinks: Bool)
+  /// Must not exist.
+  case create
+  case directory(followLinks: Bool)
+}
+
+package enum SeekTarget: Equatable, Sendable {
+  case data(from: UInt64)
+  case hole(from: UInt64)
+  case end
+}
+
+package struct FileStatus: Equatable, Sendable {
+  package enum Kind: Equatable, Sendable {
+    case regular, directory, blockDevice, characterDevice, fifo, socket, symbolicLink, other
+  }
+
+  package var kind: Kind
+  package var device: UInt64
+  package var inode: UInt64
+  /// For a device file: which device it stands for.
+  package var representedDevice: UInt64
+  package var byteCount: UInt64
+  package var allocatedByteCount: UInt64
+  package var linkCount: UInt64
+  package var modified: FileTime
+
+  package init(
+    kind: Kind, device: UInt64, inode: UInt64, representedDevice: UInt64 = 0, byteCount: UInt64,
+    allocatedByteCount: UInt64 = 0, linkCount: UInt64 = 1, modified: FileTime = FileTime()
+  ) {
+    self.kind = kind
+    self.device = device
+    self.inode = inode
+    self.representedDevice = representedDevice
+    self.byteCount = byteCount
+    self.allocatedByteCount = allocatedByteCount
+    self.linkCount = linkCount
+    self.modified = modified
+  }
+}
+
+package struct FileTime: Equatable, Sendable {
+  package var seconds: Int64
+  package var nanoseconds: Int64
+
+  package init(seconds: Int64 = 0, nanoseconds: Int64 = 0) {
+    self.seconds = seconds
+    self.nanoseconds = nanoseconds
+  }
+}
+
+package struct FileSystemStatus: Equatable, Sendable {
+  /// The magic number of statfs(2).
+  package var type: UInt64
+  /// What an unprivileged process can still write.
+  package var availableByteCount: UInt64
+
+  package init(type: UInt64, availableByteCount: UInt64) {
+    self.type = type
+    self.availableByteCount = availableByteCount
+  }
+}

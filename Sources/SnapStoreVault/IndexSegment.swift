@@ -1,0 +1,175 @@
+package import SnapStoreFormat
+internal import SnapStoreIO
+
+/// Where a copy of a chunk or map node lies.
+package struct ChunkLocation: Hashable, Sendable {
+  package var pack: SerialName
+  package var record: RecordPlace
+
+  package init(pack: SerialName, record: RecordPlace) {
+    self.pack = pack
+    self.record = record
+  }
+}
+
+/// An open index segment: answers lookups from its filter and, through the page cache, its sorted
+/// entries. An entry counts only if its pack is in the listing with the size the segment recorded.
+final class IndexSegment: Sendable {
+  let name: SerialName
+  let packs: [CoveredPack]
+  private let usable: [Bool]
+  private let layout: IndexSegmentLayout
+  private let reader: any ObjectReader
+  private let cache: PageCache
+  private let number: UInt32
+  /// The filter's pages in memory; nil where they did not fit, and are probed through the cache.
+  private let filter: [UInt8]?
+
+  /// Opens a segment that is in the store; throws `FormatError` where it is damaged.
+  /// `filterBudget` is what is left for filters in memory, and is lowered by what this one takes.
+  init(
+    _ name: SerialName, reader: any ObjectReader, listing: [SerialName: UInt64],
+    cache: PageCache, number: UInt32, filterBudget: inout Int
+  ) throws {
+    self.name = name
+    self.reader = reader
+    self.cache = cache
+    self.number = number
+    let headerBytes = try Self.read(0..<UInt64(ObjectHeader.byteCount), reader)
+    let header = try ObjectHeader(decoding: headerBytes.rawSpan, expecting: .indexSegment)
+    let table = try Self.read(
+      UInt64(ObjectHeader.byteCount)..<UInt64(IndexSegmentLayout.headLength(header)), reader)
+    let sections = try IndexSegmentLayout.sections(
+      header: header, table: table.rawSpan, segmentLength: reader.byteCount)
+    let counts = try Self.read(sections.counts.range, reader)
+    layout = try IndexSegmentLayout(sections: sections, counts: counts.rawSpan)
+    let packTable = try Self.read(sections.packs.range, reader)
+    packs = try IndexSegmentLayout.packs(packTable.rawSpan, section: sections.packs)
+    usable = packs.map { listing[$0.name] == $0.byteCount }
+
+    let filterByteCount = Int(layout.filterPages) * IndexPage.byteCount
+    if filterByteCount <= filterBudget {
+      filterBudget -= filterByteCount
+      filter = try Self.readPages(sections.filter.range, reader)
+    } else {
+      filter = nil
+    }
+  }
+
+  private static func read(_ range: Range<UInt64>, _ reader: any ObjectReader) throws -> [UInt8] {
+    guard range.upperBound <= reader.byteCount else { throw FormatError.damaged("is cut off") }
+    return try reader.bytes(range)
+  }
+
+  private static func readPages(
+    _ range: Range<UInt64>, _ reader: any ObjectReader
+  ) throws -> [UInt8] {
+    let pages = try read(range, reader)
+    for start in stride(from: 0, to: pages.count, by: IndexPage.byteCount) {
+      try IndexPage.check(pages.rawSpan.extracting(start..<(start + IndexPage.byteCount)))
+    }
+    return pages
+  }
+
+  /// Every usable copy of a chunk that this segment knows.
+  func locations(of id: ChunkID) throws -> [ChunkLocation] {
+    guard layout.entryCount > 0, try mayContain(id) else { return [] }
+    var page = try pageOfFirst(id)
+    var found: [ChunkLocation] = []
+    while page < layout.entryPages {
+      let count = entryCount(ofPage: page)
+      let goesOn = try withEntryPage(page) { bytes throws -> Bool in
+        var index = IndexPage.lowerBound(of: id, count: count, in: bytes)
+        while index < count, IndexPage.id(index, in: bytes) == id {
+          let entry = try IndexPage.entry(index, in: bytes)
+          guard entry.pack < UInt32(packs.count) else {
+            throw FormatError.damaged("an entry names a pack that is not in the table")
+          }
+          if usable[Int(entry.pack)] {
+            found.append(
+              ChunkLocation(pack: packs[Int(entry.pack)].name, record: entry.record))
+          }
+          index += 1
+        }
+        return index == count
+      }
+      if !goesOn { break }
+      page += 1
+    }
+    return found
+  }
+
+  private func mayContain(_ id: ChunkID) throws -> Bool {
+    let block = IndexFilter.block(of: id, blocks: layout.blockCount)
+    let (page, index) = block.quotientAndRemainder(dividingBy: UInt64(IndexFilter.blocksPerPage))
+    let offset = Int(index) * IndexFilter.blockByteCount
+    if let filter {
+      return IndexFilter.mayContain(
+        id, block: filter.rawSpan, at: Int(page) * IndexPage.byteCount + offset)
+    }
+    let position = layout.filterOffset + page * UInt64(IndexPage.byteCount)
+    return try withPage(at: position) { IndexFilter.mayContain(id, block: $0, at: offset) }
+  }
+
+  /// The first page whose last entry is not less than `id`; the number of pages if there is none.
+  /// IDs are uniformly distributed, so their first word tells nearly where; a table that is not
+  /// (hostile, or tiny) costs bisection.
+  private func pageOfFirst(_ id: ChunkID) throws -> UInt64 {
+    var low: UInt64 = 0
+    var high = layout.entryPages
+    var guess = id.words.0.multipliedFullWidth(by: high).high
+    var guesses = 0
+    while low < high {
+      let count = entryCount(ofPage: guess)
+      let (first, last) = try withEntryPage(guess) {
+        (IndexPage.id(0, in: $0), IndexPage.id(count - 1, in: $0))
+      }
+      if last < id {
+        low = guess + 1
+      } else if first < id {
+        return guess
+      } else {
+        high = guess
+      }
+      guesses += 1
+      let step = UInt64(1) << UInt64(min(guesses, 40))
+      guess = last < id ? min(low + step - 2, (low + high) / 2) : max(high - min(high, step), low)
+      if guesses > 8 || guess >= high { guess = (low + high) / 2 }
+    }
+    return low
+  }
+
+  private func entryCount(ofPage page: UInt64) -> Int {
+    let before = page * UInt64(IndexPage.entriesPerPage)
+    return Int(min(UInt64(IndexPage.entriesPerPage), layout.entryCount - before))
+  }
+
+  private func withEntryPage<Result>(
+    _ page: UInt64, _ body: (RawSpan) throws -> Result
+  ) throws -> Result {
+    try withPage(at: layout.entriesOffset + page * UInt64(IndexPage.byteCount), body)
+  }
+
+  /// Pages lie at multiples of their size, so that a page's place is its number.
+  private func withPage<Result>(
+    at offset: UInt64, _ body: (RawSpan) throws -> Result
+  ) throws -> Result {
+    let page = offset / UInt64(IndexPage.byteCount)
+    guard let page32 = UInt32(exactly: page) else {
+      throw FormatError.damaged("an index segment is too long to be real")
+    }
+    return try cache.withPage(
+      PageCache.Key(segment: number, page: page32),
+      load: { target in
+        guard try reader.read(into: &target, at: offset) == target.byteCount else {
+          throw FormatError.damaged("is cut off")
+        }
+        try IndexPage.check(target.bytes)
+      }, body: body)
+  }
+}
+
+extension SectionEntry {
+  /// The section's bytes in its object; the table has been checked to lie inside of it.
+  var range: Range<UInt64> { offset..<(offset + length) }
+}

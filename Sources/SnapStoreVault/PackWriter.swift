@@ -1,0 +1,120 @@
+package import SnapStoreFormat
+internal import SnapStoreIO
+
+/// Puts records into a buffer, compressed and checked: what a pack is made of.
+package struct RecordEncoder: Sendable {
+  private let compression: Compression
+  private let secrets: VaultSecrets
+  private let verifiesWrites: Bool
+
+  /// With `verifiesWrites`, what was compressed is decoded and compared before it counts.
+  package init(vault: Vault, verifiesWrites: Bool) {
+    compression = vault.descriptor.compression
+    secrets = vault.secrets
+    self.verifiesWrites = verifiesWrites
+  }
+
+  /// The most bytes that the record of `rawLength` bytes can take.
+  package static func maximumByteCount(_ rawLength: Int) -> Int {
+    PackRecord.headByteCount + rawLength
+  }
+
+  /// Encodes one record at `offset` of `target`, which must have room for its maximum. The place in
+  /// the result is relative to `target`. `scratch` has room for `raw`.
+  package func encode(
+    _ raw: RawSpan, id: ChunkID, kind: PackRecord.Kind, fingerprint: Fingerprint? = nil,
+    to target: inout MutableRawSpan, at offset: Int, scratch: inout MutableRawSpan
+  ) throws -> PackDirectoryEntry {
+    let start = offset + PackRecord.headByteCount
+    let room = start..<(start + raw.byteCount)
+    let (codec, length) = target.withBytes(room) { sink -> (Codec, Int) in
+      if let compressed = compression.compress(raw, into: &sink) { return compressed }
+      sink.copy(raw)
+      return (.raw, raw.byteCount)
+    }
+    let stored = target.bytes.extracting(start..<(start + length))
+    if verifiesWrites && codec != .raw {
+      try scratch.withBytes(0..<raw.byteCount) { try codec.decode(stored, into: &$0) }
+      let expected = fingerprint ?? Fingerprint(of: raw, secrets: secrets)
+      let decoded = scratch.bytes.extracting(0..<raw.byteCount)
+      guard Fingerprint(of: decoded, secrets: secrets) == expected else {
+        throw VaultError(
+          .damaged, "a chunk did not decompress to what was compressed",
+          hint: "the memory or the processor of this machine may be faulty: test them")
+      }
+    }
+    let record = PackRecord(
+      kind: kind, codec: codec, rawLength: raw.byteCount, storedLength: length, id: id,
+      storedChecksum: Checksum.of(stored))
+    record.encode(to: &target, at: offset)
+    return PackDirectoryEntry(
+      id: id, kind: kind,
+      record: RecordPlace(
+        offset: UInt64(offset), rawLength: UInt32(raw.byteCount), storedLength: UInt32(length),
+        codec: codec))
+  }
+}
+
+/// Appends batches of records to packs of about 64 MiB, one pack after the other. A finished pack
+/// is durable before the index hears of it. One lane at a time.
+package final class PackWriter {
+  /// A pack is finished once it has this many bytes.
+  package static let packByteCount: UInt64 = 64 * 1024 * 1024
+
+  private let session: Session
+  private let index: ChunkIndex
+  private var pack: OpenPack?
+
+  private struct OpenPack {
+    var name: SerialName
+    var writer: any ObjectWriter
+    var byteCount: UInt64
+    var directory: [PackDirectoryEntry] = []
+  }
+
+  package init(session: Session, index: ChunkIndex) {
+    self.session = session
+    self.index = index
+  }
+
+  /// Appends records that lie one behind the other; the places of `entries` are relative to
+  /// `records`.
+  package func append(_ records: RawSpan, _ entries: [PackDirectoryEntry]) throws {
+    var pack = try self.pack ?? begin()
+    self.pack = nil
+    try pack.writer.append(records)
+    for var entry in entries {
+      entry.record.offset += pack.byteCount
+      pack.directory.append(entry)
+    }
+    pack.byteCount += UInt64(records.byteCount)
+    if pack.byteCount >= Self.packByteCount { try finish(pack) } else { self.pack = pack }
+  }
+
+  /// Finishes the open pack, if there is one.
+  package func finish() throws {
+    guard let pack else { return }
+    self.pack = nil
+    try finish(pack)
+  }
+
+  private func begin() throws -> OpenPack {
+    let name = session.nextName()
+    let writer = try session.store.create(.pack(name))
+    let header = PackLayout.header()
+    try writer.append(header.rawSpan)
+    return OpenPack(name: name, writer: writer, byteCount: UInt64(header.count))
+  }
+
+  private func finish(_ pack: OpenPack) throws {
+    let trailer = PackLayout.trailer(
+      identity: PackIdentity(vault: session.vault.descriptor.id, name: pack.name),
+      directory: pack.directory, recordsEnd: pack.byteCount)
+    try pack.writer.append(trailer.rawSpan)
+    guard try pack.writer.finish() else {
+      throw VaultError(.aborted, "a pack named \(pack.name) exists already")
+    }
+    let covered = CoveredPack(name: pack.name, byteCount: pack.byteCount + UInt64(trailer.count))
+    try index.add(covered, pack.directory)
+  }
+}

@@ -1,0 +1,109 @@
+package import Logging
+package import SnapStoreFormat
+package import SnapStoreIO
+
+/// An open vault: its store, its descriptor, and the keys that follow from it. A value that any
+/// number of threads may use; it holds no lock and promises nothing about what others do.
+package struct Vault: Sendable {
+  package let store: any ObjectStore
+  package let descriptor: VaultDescriptor
+  package let secrets: VaultSecrets
+  package let hasher: ChunkHasher
+  package let host: Host
+  package let log: Logger
+
+  private init(store: any ObjectStore, descriptor: VaultDescriptor, host: Host, log: Logger) {
+    self.store = store
+    self.descriptor = descriptor
+    self.host = host
+    self.log = log
+    secrets = VaultSecrets(seed: descriptor.secret)
+    hasher = ChunkHasher(descriptor.chunkHash, secrets: secrets)
+  }
+
+  /// What a new vault is made with; it holds for the vault's whole life.
+  package struct Parameters: Sendable {
+    package var region: String?
+    package var chunkHash = ChunkHash.sha256
+    package var compression = Compression.lz4
+    package var chunking = Chunking.aligned
+
+    package init() {}
+  }
+
+  /// Makes a vault in a store that has none. Its descriptor is durable when this returns.
+  package static func create(
+    in store: any ObjectStore, _ parameters: Parameters = Parameters(), host: Host, log: Logger
+  ) throws -> Vault {
+    let time = host.clock.now()
+    guard let id = VaultID(host.randomness.bytes(VaultID.byteCount)) else {
+      preconditionFailure("a vault ID has \(VaultID.byteCount) bytes")
+    }
+    let descriptor = VaultDescriptor(
+      id: id, created: Timestamp(seconds: time.seconds, nanoseconds: time.nanoseconds),
+      secret: host.randomness.bytes(VaultSecrets.seedByteCount),
+      chunkHash: parameters.chunkHash, compression: parameters.compression,
+      chunking: parameters.chunking, region: parameters.region)
+    guard try store.put(.vaultDescriptor, descriptor.encoded()) else {
+      throw VaultError(.exists, "there is a vault at \(store.location) already")
+    }
+    return Vault(store: store, descriptor: descriptor, host: host, log: log)
+  }
+
+  /// Opens the vault in a store. Where its descriptor is lost or damaged, the copy in a recovery
+  /// point is used, and a warning logged.
+  package static func open(_ store: any ObjectStore, host: Host, log: Logger) throws -> Vault {
+    let descriptor: VaultDescriptor
+    do {
+      guard let bytes = try store.get(.vaultDescriptor, limit: FormatLimit.smallObject) else {
+        throw VaultError(
+          .notThere, "\(store.location) is not a snapstore vault",
+          hint: "make one with: snapstore vault create \(store.location)")
+      }
+      descriptor = try VaultDescriptor(decoding: bytes.rawSpan)
+    } catch let error as FormatError where error.code == .unsupported {
+      throw VaultError(
+        .unsupported, "the vault at \(store.location) \(error.problem)",
+        hint: "use a newer snapstore")
+    } catch let error as any Error & CustomStringConvertible {
+      guard let copy = try descriptorFromPoints(store) else {
+        guard let error = error as? FormatError else { throw error }
+        throw VaultError(
+          .damaged, "the descriptor of the vault at \(store.location) is damaged: \(error)")
+      }
+      log.warning(
+        "the vault's descriptor can't be read; using a recovery point's copy: \(error.description)")
+      descriptor = copy
+    }
+    return Vault(store: store, descriptor: descriptor, host: host, log: log)
+  }
+
+  private static func descriptorFromPoints(
+    _ store: any ObjectStore
+  ) throws -> VaultDescriptor? {
+    for object in try store.list(VaultFolder.points) {
+      guard let bytes = try store.get(object.name, limit: FormatLimit.smallObject) else { continue }
+      do {
+        return try RecoveryPoint(decoding: bytes.rawSpan).descriptor
+      } catch {
+        continue  // damaged too, or of a newer version: another copy may be good
+      }
+    }
+    return nil
+  }
+
+  package func now() -> Timestamp {
+    let time = host.clock.now()
+    return Timestamp(seconds: time.seconds, nanoseconds: time.nanoseconds)
+  }
+
+  /// The packs of the vault with their sizes. What is in the folder and is no pack's name is left
+  /// alone.
+  package func listPacks() throws -> [SerialName: UInt64] {
+    var packs: [SerialName: UInt64] = [:]
+    for object in try store.list(VaultFolder.packs) {
+      if let name = SerialName(object.name.key) { packs[name] = object.byteCount }
+    }
+    return packs
+  }
+}

@@ -1,0 +1,29 @@
+/// What is wrong with a vault or a request to it, in words for the person who has to act.
+package struct VaultError: Error, Equatable, Sendable, CustomStringConvertible {
+  package enum Code: Equatable, Sendable {
+    /// The vault or the point is not there, or is not what it should be.
+    case notThere
+    /// Written by a newer program, or with an option that this one does not have.
+    case unsupported
+    /// A vault is there already.
+    case exists
+    /// The request does not say which point it means.
+    case ambiguous
+    /// Stored bytes are damaged and no good copy is left.
+    case damaged
+    /// Another process ended this session; the same command can be run again.
+    case aborted
+  }
+
+  package var code: Code
+  package var message: String
+  package var hint: String?
+
+  package init(_ code: Code, _ message: String, hint: String? = nil) {
+    self.code = code
+    self.message = message
+    self.hint = hint
+  }
+
+  package var description: String { message }
+}

@@ -1,0 +1,38 @@
+internal import SnapStoreFormat
+package import SnapStoreIO
+
+/// The folders of a vault: where each kind of object has its place in the store.
+package enum VaultFolder {
+  package static let packs = "packs"
+  package static let index = "index"
+  package static let points = "points"
+  package static let sessions = "sessions"
+  package static let outcomes = "outcomes"
+  /// Decisions of collections; this program makes none, and leaves a vault alone that has some.
+  package static let epochs = "epochs"
+}
+
+extension ObjectName {
+  package static var vaultDescriptor: ObjectName { ObjectName(folder: "", key: "vault") }
+
+  static func pack(_ name: SerialName) -> ObjectName {
+    ObjectName(folder: VaultFolder.packs, key: name.description)
+  }
+
+  static func indexSegment(_ name: SerialName) -> ObjectName {
+    ObjectName(folder: VaultFolder.index, key: name.description)
+  }
+
+  static func session(_ id: SessionID) -> ObjectName {
+    ObjectName(folder: VaultFolder.sessions, key: id.description)
+  }
+
+  static func outcome(_ id: SessionID) -> ObjectName {
+    ObjectName(folder: VaultFolder.outcomes, key: id.description)
+  }
+
+  /// A point is stored twice, as copy 1 and copy 2.
+  static func point(_ id: PointID, copy: Int) -> ObjectName {
+    ObjectName(folder: VaultFolder.points, key: "\(id).\(copy)")
+  }
+}
