@@ -55,7 +55,8 @@ final class PackReaders: Sendable {
     guard reader.byteCount >= 2 * frame, reader.byteCount <= PackLayout.maximumByteCount else {
       throw FormatError.damaged("has an impossible length of \(reader.byteCount) bytes")
     }
-    try PackLayout.checkHeader(try reader.bytes(0..<frame).rawSpan)
+    let header = try reader.bytes(0..<frame)
+    try PackLayout.checkHeader(header.rawSpan)
     let footerBytes = try reader.bytes((reader.byteCount - frame)..<reader.byteCount)
     let (footer, tableRange) = try PackLayout.tableRange(
       footer: footerBytes.rawSpan, packLength: reader.byteCount)

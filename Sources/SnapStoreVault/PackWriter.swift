@@ -32,26 +32,34 @@ package struct RecordEncoder: Sendable {
       sink.copy(raw)
       return (.raw, raw.byteCount)
     }
-    let stored = target.bytes.extracting(start..<(start + length))
+    let stored = start..<(start + length)
     if verifiesWrites && codec != .raw {
-      try scratch.withBytes(0..<raw.byteCount) { try codec.decode(stored, into: &$0) }
       let expected = fingerprint ?? Fingerprint(of: raw, secrets: secrets)
-      let decoded = scratch.bytes.extracting(0..<raw.byteCount)
-      guard Fingerprint(of: decoded, secrets: secrets) == expected else {
-        throw VaultError(
-          .damaged, "a chunk did not decompress to what was compressed",
-          hint: "the memory or the processor of this machine may be faulty: test them")
-      }
+      try verify(
+        target.bytes.extracting(stored), codec, rawLength: raw.byteCount, expected, &scratch)
     }
     let record = PackRecord(
       kind: kind, codec: codec, rawLength: raw.byteCount, storedLength: length, id: id,
-      storedChecksum: Checksum.of(stored))
+      storedChecksum: Checksum.of(target.bytes.extracting(stored)))
     record.encode(to: &target, at: offset)
     return PackDirectoryEntry(
       id: id, kind: kind,
       record: RecordPlace(
         offset: UInt64(offset), rawLength: UInt32(raw.byteCount), storedLength: UInt32(length),
         codec: codec))
+  }
+
+  private func verify(
+    _ stored: RawSpan, _ codec: Codec, rawLength: Int, _ expected: Fingerprint,
+    _ scratch: inout MutableRawSpan
+  ) throws {
+    try scratch.withBytes(0..<rawLength) { try codec.decode(stored, into: &$0) }
+    let decoded = scratch.bytes.extracting(0..<rawLength)
+    guard Fingerprint(of: decoded, secrets: secrets) == expected else {
+      throw VaultError(
+        .damaged, "a chunk did not decompress to what was compressed",
+        hint: "the memory or the processor of this machine may be faulty: test them")
+    }
   }
 }
 

@@ -1,0 +1,193 @@
+package import SnapStoreFormat
+package import SnapStoreIO
+internal import SystemPackage
+
+/// The directory into which disks are restored as `NAME.img`: never over anything that is there.
+///
+/// A directory that does not exist is built beside its place and appears whole by one rename that
+/// does not replace. In one that exists, each file appears complete and synchronized; a failure
+/// takes back those that had appeared.
+package final class RestoreTarget: Sendable {
+  private enum Place {
+    /// `staging` is in `parent`, and becomes `name`.
+    case newDirectory(parent: Directory, name: String, stagingName: String)
+    case existing
+  }
+
+  package let path: String
+  private let place: Place
+  /// Where files are written: the staging directory, or the existing target.
+  private let directory: Directory
+  private let randomness: any Randomness
+  private let disks = Lock<[(disk: NewDisk, temporaryName: String)]>([])
+
+  /// Refuses a target that exists: the directory as something else, or a file of one of the names.
+  /// Reads nothing but directories, and leaves what is there as it was.
+  package static func check(_ path: String, names: [Name], calls: any SystemCalls) throws {
+    _ = try existingDirectory(path, names: names, calls: calls)
+  }
+
+  /// The target directory if it exists and has none of the files.
+  private static func existingDirectory(
+    _ path: String, names: [Name], calls: any SystemCalls
+  ) throws -> Directory? {
+    let (parentPath, name) = splitPath(path)
+    guard !name.isEmpty else {
+      return try refuseFiles(names, in: try Directory(path, followLinks: true, calls: calls))
+    }
+    let parent: Directory
+    do throws(IOError) {
+      parent = try Directory(parentPath, followLinks: true, calls: calls)
+    } catch {
+      throw creationError(error, "make \(path)", hint: "make its parent directory first")
+    }
+    guard let status = try parent.status(of: name) else { return nil }
+    guard status.kind == .directory || status.kind == .symbolicLink else {
+      throw DiskError(
+        .cannotCreate, "\(path) exists and is \(status.kind.phrase)",
+        hint: "name another directory with --to")
+    }
+    do throws(IOError) {
+      let directory = try Directory(path, followLinks: true, calls: calls)
+      return try refuseFiles(names, in: directory)
+    } catch {
+      throw creationError(error, "restore to \(path)", hint: "name another directory with --to")
+    }
+  }
+
+  private static func refuseFiles(
+    _ names: [Name], in directory: Directory
+  ) throws(IOError) -> Directory {
+    for name in names where try directory.status(of: fileName(name)) != nil {
+      throw IOError("create", "\(directory.path)/\(fileName(name))", .fileExists)
+    }
+    return directory
+  }
+
+  private static func creationError(
+    _ error: IOError, _ action: String, hint: String
+  ) -> any Error {
+    switch error.errno {
+    case .permissionDenied, .notPermitted, .readOnlyFileSystem:
+      return DiskError(.notAllowed, "cannot \(action): \(error.errno)")
+    case .fileExists:
+      return DiskError(
+        .cannotCreate, "\(error.path) exists, and a restore never replaces anything",
+        hint: "name another directory with --to")
+    case .noSuchFileOrDirectory, .notDirectory, .tooManySymbolicLinkLevels:
+      return DiskError(.cannotCreate, "cannot \(action): \(error.errno)", hint: hint)
+    default: return error
+    }
+  }
+
+  static func fileName(_ name: Name) -> String { "\(name).img" }
+
+  /// Prepares for writing these disks. Nothing shows under a final name before `publish`.
+  package init(_ path: String, names: [Name], host: Host) throws {
+    self.path = path
+    randomness = host.randomness
+    let calls = host.calls
+    if let existing = try Self.existingDirectory(path, names: names, calls: calls) {
+      directory = existing
+      place = .existing
+      return
+    }
+    let (parentPath, name) = splitPath(path)
+    let parent = try Directory(parentPath, followLinks: true, calls: calls)
+    let stagingName = ".\(name.prefix(100)).\(Self.unfinishedMark(randomness))"
+    do throws(IOError) {
+      directory = try parent.makeDirectory(stagingName)
+    } catch {
+      throw Self.creationError(error, "make \(path)", hint: "name another directory with --to")
+    }
+    place = .newDirectory(parent: parent, name: name, stagingName: stagingName)
+  }
+
+  private static func unfinishedMark(_ randomness: any Randomness) -> String {
+    "snapstore-unfinished-\(String(randomness.next(), radix: 16))"
+  }
+
+  /// How many bytes can be written before the file system is full.
+  package func availableByteCount() throws -> UInt64 {
+    try directory.fileSystem().availableByteCount
+  }
+
+  /// Begins a disk, as large as it will be and all hole.
+  package func makeDisk(_ name: Name, byteCount: UInt64) throws -> NewDisk {
+    let temporaryName: String
+    switch place {
+    case .newDirectory: temporaryName = Self.fileName(name)
+    case .existing: temporaryName = ".\(name).\(Self.unfinishedMark(randomness))"
+    }
+    let file: OpenFile
+    do throws(IOError) {
+      file = try OpenFile(temporaryName, in: directory, .create, calls: directory.calls)
+    } catch {
+      throw Self.creationError(
+        error, "create \(name).img in \(path)", hint: "name another directory with --to")
+    }
+    let disk = try NewDisk(name: name, file: file, byteCount: byteCount)
+    disks.withLock { $0.append((disk, temporaryName)) }
+    return disk
+  }
+
+  /// Makes all disks durable, then visible; durable under their names when this returns. On a
+  /// failure nothing that this restore made is left under a final name.
+  package func publish() throws {
+    let disks = disks.withLock { $0 }
+    for (disk, _) in disks { try disk.synchronize() }
+    switch place {
+    case .newDirectory(let parent, let name, let stagingName):
+      try directory.synchronize()
+      do throws(IOError) {
+        try parent.moveWithoutReplacing(stagingName, to: name, in: parent)
+      } catch {
+        throw Self.creationError(
+          error, "create \(path)", hint: "name another directory with --to")
+      }
+      try parent.synchronize()
+    case .existing:
+      try publishEach(disks)
+    }
+    self.disks.withLock { $0 = [] }
+  }
+
+  private func publishEach(_ disks: [(disk: NewDisk, temporaryName: String)]) throws {
+    var published: [String] = []
+    do {
+      for (disk, temporaryName) in disks {
+        let name = Self.fileName(disk.name)
+        do throws(IOError) {
+          try directory.moveWithoutReplacing(temporaryName, to: name, in: directory)
+        } catch {
+          throw Self.creationError(
+            error, "create \(path)/\(name)", hint: "name another directory with --to")
+        }
+        published.append(name)
+      }
+      try directory.synchronize()
+    } catch {
+      for name in published { try directory.removeFile(name) }
+      try directory.synchronize()
+      throw error
+    }
+  }
+
+  /// Removes what was begun and not published. To be called when a restore has failed.
+  package func discard() throws {
+    let disks = disks.withLock { $0 }
+    for (_, temporaryName) in disks {
+      _ = try tolerating(.noSuchFileOrDirectory) { () throws(IOError) in
+        try directory.removeFile(temporaryName)
+      }
+    }
+    if case .newDirectory(let parent, _, let stagingName) = place {
+      _ = try tolerating(.noSuchFileOrDirectory) { () throws(IOError) in
+        try parent.removeDirectory(stagingName)
+      }
+    }
+  }
+
+  /// The path of a published disk.
+  package func path(of name: Name) -> String { "\(path)/\(Self.fileName(name))" }
+}

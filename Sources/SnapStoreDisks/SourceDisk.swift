@@ -1,0 +1,152 @@
+package import SnapStoreFormat
+package import SnapStoreIO
+internal import SystemPackage
+
+/// A disk to be backed up: a raw image file or a block device, open for reading and never written.
+package final class SourceDisk: Sendable {
+  package let name: Name
+  package let path: String
+  package let byteCount: UInt64
+  /// True for a file, which may have holes; a device is read whole.
+  package let mayHaveHoles: Bool
+  private let file: OpenFile
+  private let opened: FileStatus
+
+  /// Opens and checks the source. A directory, FIFO or other thing that is no disk is refused.
+  package init(name: Name, path: String, calls: any SystemCalls) throws {
+    self.name = name
+    self.path = path
+    file = try Self.open(path, name, calls)
+    opened = try file.status()
+    switch opened.kind {
+    case .regular:
+      mayHaveHoles = true
+      byteCount = opened.byteCount
+    case .blockDevice:
+      mayHaveHoles = false
+      byteCount = try file.end()
+    default:
+      throw DiskError(
+        .unsuitable, "disk \(name): \(path) is \(opened.kind.phrase), not a disk image",
+        hint: "name a raw image file or a block device")
+    }
+  }
+
+  private static func open(
+    _ path: String, _ name: Name, _ calls: any SystemCalls
+  ) throws -> OpenFile {
+    do throws(IOError) {
+      return try OpenFile(path, .read(followLinks: true), calls: calls)
+    } catch {
+      switch error.errno {
+      case .noSuchFileOrDirectory, .notDirectory:
+        throw DiskError(.unsuitable, "disk \(name): there is nothing at \(path)")
+      case .tooManySymbolicLinkLevels:
+        throw DiskError(
+          .unsuitable, "disk \(name): the symbolic links of \(path) lead in a circle")
+      case .permissionDenied, .notPermitted:
+        throw DiskError(
+          .notAllowed, "disk \(name): this user may not read \(path)",
+          hint: "run as a user that may, such as root")
+      case .noSuchAddressOrDevice, .fileNameTooLong:
+        throw DiskError(.unsuitable, "disk \(name): \(error)")
+      default:
+        throw DiskError(.failed, "disk \(name): \(error)")
+      }
+    }
+  }
+
+  /// Where the same bytes come from: two sources with one identity are the same disk.
+  package struct Identity: Hashable, Sendable {
+    let isDevice: Bool
+    let device: UInt64
+    let inode: UInt64
+  }
+
+  package var identity: Identity {
+    opened.kind == .blockDevice
+      ? Identity(isDevice: true, device: opened.representedDevice, inode: 0)
+      : Identity(isDevice: false, device: opened.device, inode: opened.inode)
+  }
+
+  /// The first bytes of an image format that is not raw: such a file is backed up as it is, and the
+  /// person should know. Nil for everything else.
+  package func containerFormat() throws -> String? {
+    let head = try readArray(0..<min(8, byteCount))
+    let formats: [(name: String, magic: [UInt8])] = [
+      ("qcow2", [0x51, 0x46, 0x49, 0xFB]), ("VMDK", Array("KDMV".utf8)),
+      ("VHDX", Array("vhdxfile".utf8)), ("VHD", Array("conectix".utf8)),
+    ]
+    return formats.first { head.starts(with: $0.magic) }?.name
+  }
+
+  private func readArray(_ range: Range<UInt64>) throws -> [UInt8] {
+    var bytes = [UInt8](repeating: 0, count: range.count)
+    let count = try bytes.withMutableRawSpan { try file.read(into: &$0, at: range.lowerBound) }
+    return Array(bytes.prefix(count))
+  }
+
+  /// Reads exactly this range; throws where the disk ends before, or gives an error.
+  package func read(_ range: Range<UInt64>, into target: inout MutableRawSpan) throws {
+    let count: Int
+    do throws(IOError) {
+      count = try file.read(into: &target, at: range.lowerBound)
+    } catch {
+      throw DiskError(.failed, "disk \(name): \(error)")
+    }
+    guard count == target.byteCount else {
+      throw DiskError(
+        .failed,
+        "disk \(name): \(path) ended at byte \(range.lowerBound + UInt64(count)) while it was "
+          + "read; it had \(byteCount) bytes at the start",
+        hint: "back it up while nothing resizes it")
+    }
+  }
+
+  /// Whether the disk was left alone since it was opened. Throws where its size changed.
+  package func wasStable() throws -> Bool {
+    let now = try file.status()
+    let size = mayHaveHoles ? now.byteCount : try file.end()
+    guard size == byteCount else {
+      throw DiskError(
+        .failed,
+        "disk \(name): \(path) changed its size from \(byteCount) to \(size) bytes while it was "
+          + "read",
+        hint: "back it up while nothing resizes it")
+    }
+    return !mayHaveHoles || now.modified == opened.modified
+  }
+
+  /// The next data from `offset` on, and where it ends; nil where only holes follow. Adjoining data
+  /// may come in several pieces. On a file system that knows no holes, everything is data.
+  func nextData(from offset: UInt64) throws -> Range<UInt64>? {
+    guard offset < byteCount else { return nil }
+    guard mayHaveHoles else { return offset..<byteCount }
+    do throws(IOError) {
+      guard let start = try file.nextData(from: offset), start < byteCount else { return nil }
+      return start..<min(try file.nextHole(from: start), byteCount)
+    } catch {
+      // A file that was cut short meanwhile answers with "no data"; reading will tell where.
+      guard error.errno == .invalidArgument || error.errno == .notSupported else {
+        throw DiskError(.failed, "disk \(name): \(error)")
+      }
+      return offset..<byteCount
+    }
+  }
+}
+
+extension FileStatus.Kind {
+  /// For sentences: "is a directory".
+  package var phrase: String {
+    switch self {
+    case .regular: "a file"
+    case .directory: "a directory"
+    case .blockDevice: "a block device"
+    case .characterDevice: "a character device"
+    case .fifo: "a FIFO"
+    case .socket: "a socket"
+    case .symbolicLink: "a symbolic link"
+    case .other: "of an unknown kind"
+    }
+  }
+}
