@@ -189,5 +189,7 @@ package final class RestoreTarget: Sendable {
   }
 
   /// The path of a published disk.
-  package func path(of name: Name) -> String { "\(path)/\(Self.fileName(name))" }
+  package static func path(of name: Name, in target: String) -> String {
+    "\(target)/\(fileName(name))"
+  }
 }

@@ -1,1 +1,8 @@
-print("x")
+import SnapStoreCommands
+
+#if canImport(Glibc)
+  import Glibc
+#endif
+
+// Everything is in the library, where tests reach it.
+exit(SnapStoreCommand.run(Array(CommandLine.arguments.dropFirst())))

@@ -1,0 +1,160 @@
+internal import ArgumentParser
+internal import SnapStoreEngine
+internal import SnapStoreFormat
+internal import SnapStoreIO
+internal import SnapStoreVault
+
+struct BackupCommand: ParsableCommand {
+  static let configuration = CommandConfiguration(
+    commandName: "backup",
+    abstract: "Make a recovery point of a machine's disks.",
+    discussion: """
+      A SOURCE is a raw disk image or a block device, as PATH or NAME=PATH; without a name, the \
+      file's name without its extension is used. All disks are read at once; if one can't be \
+      read, no point appears. The disks are never written to.
+
+      Example: snapstore backup --vm web --os-disk web-os.img --data-disk db=/dev/vg0/db
+      """)
+
+  @OptionGroup var vault: VaultOptions
+
+  @Option(help: ArgumentHelp(
+    "The machine's name. (default: the first disk's name)", valueName: "name"))
+  var vm: Name?
+
+  @Option(name: .customLong("os-disk"), help: ArgumentHelp(
+    "The disk that the machine starts from.", valueName: "[name=]source"))
+  var osDisks: [String] = []
+
+  @Option(name: .customLong("data-disk"), help: ArgumentHelp(
+    "A data disk; up to 16, each with its own --data-disk.", valueName: "[name=]source"))
+  var dataDisks: [String] = []
+
+  @Argument(help: ArgumentHelp("More data disks.", valueName: "[name=]source"))
+  var sources: [String] = []
+
+  @OptionGroup var resources: ResourceOptions
+
+  @Flag(name: .customLong("no-verify-writes"), help: ArgumentHelp(
+    "Do not decode and compare what was compressed before it is written."))
+  var skipsVerification = false
+
+  @OptionGroup var output: OutputOptions
+
+  func run() throws {
+    let console = output.console
+    let host = Host.current()
+    let disks =
+      try osDisks.map { try SourceArgument.parse($0, role: .os) }
+      + (dataDisks + sources).map { try SourceArgument.parse($0, role: .data) }
+    guard let first = disks.first else {
+      throw Failure(
+        .wrongUsage, "no disk is named", hint: "name one: snapstore backup disk.img")
+    }
+    var backup = Backup(machine: vm ?? first.name, disks: disks)
+    backup.resources = resources.resources
+    backup.verifiesWrites = !skipsVerification
+    let location = try vault.location()
+    let vaultPath = try existingPath(location.path, calls: host.calls)
+    let opened = try backup.openSources(vaultPath: vaultPath, host: host)
+    let vault = try vault.openOrMakeDefault(host: host, console: console)
+    let report = try backup.run(opened, to: vault)
+    for warning in report.warnings { console.warn(warning) }
+    if console.isJSON {
+      try console.print(Self.summary(report, vault: vault.store.location))
+    } else {
+      console.print(Self.text(report, vault: vault.store.location))
+    }
+  }
+
+  static func summary(_ report: Backup.Report, vault: String) -> JSONValue {
+    let point = report.point
+    return JSONValue.object([
+      "type": "summary",
+      "point": .string(point.id.text),
+      "vm": .string(point.machine.text),
+      "vault": .string(vault),
+      "parent": .optional(point.parent?.text),
+      "sequence": .bytes(point.sequence),
+      "consistency": .string(point.consistency.name),
+      "disks": .array(point.disks.map(diskFields)),
+      "size_bytes": .bytes(point.byteCount),
+      "warnings": .array(report.warnings.map { .string($0) }),
+      "seconds": .seconds(report.seconds),
+    ]).merging(figureFields(point.figures))
+  }
+
+  static func diskFields(_ disk: PointDisk) -> JSONValue {
+    JSONValue.object([
+      "name": .string(disk.name.text), "role": .string(disk.role.name),
+      "size_bytes": .bytes(disk.byteCount),
+    ]).merging(figureFields(disk.figures))
+  }
+
+  static func figureFields(_ figures: BackupFigures) -> [String: JSONValue] {
+    [
+      "read_bytes": .bytes(figures.readByteCount),
+      "hole_bytes": .bytes(figures.holeByteCount),
+      "new_bytes": .bytes(figures.newByteCount),
+      "stored_bytes": .bytes(figures.storedByteCount),
+      "reused_bytes": .bytes(figures.reusedByteCount),
+    ]
+  }
+
+  static func text(_ report: Backup.Report, vault: String) -> String {
+    let point = report.point
+    var table = diskTable()
+    for disk in point.disks { addRow(disk, to: &table) }
+    let figures = point.figures
+    return """
+      Recovery point \(point.id) of \(point.machine) is in \(vault)
+
+      \(table.text)
+
+      Read \(HumanText.bytes(figures.readByteCount)) in \(HumanText.seconds(report.seconds)) \
+      (\(HumanText.rate(figures.readByteCount, report.seconds))), \
+      stored \(HumanText.bytes(figures.storedByteCount)) for \
+      \(HumanText.bytes(figures.newByteCount)) of new data.
+      """
+  }
+
+  static func diskTable() -> Table {
+    Table([
+      .init(title: "DISK"), .init(title: "ROLE"), .init(title: "SIZE", isNumber: true),
+      .init(title: "READ", isNumber: true), .init(title: "NEW", isNumber: true),
+      .init(title: "STORED", isNumber: true),
+    ])
+  }
+
+  static func addRow(_ disk: PointDisk, to table: inout Table) {
+    table.add([
+      disk.name.text, disk.role.name, HumanText.bytes(disk.byteCount),
+      HumanText.bytes(disk.figures.readByteCount), HumanText.bytes(disk.figures.newByteCount),
+      HumanText.bytes(disk.figures.storedByteCount),
+    ])
+  }
+}
+
+/// `[NAME=]PATH` as typed.
+enum SourceArgument {
+  /// What stands before the first `=` is a name only if it matches the rule for names; else all of
+  /// it is the path. The default name is the path's last part without its extension.
+  static func parse(_ text: String, role: DiskRole) throws -> Backup.DiskRequest {
+    if let equals = text.firstIndex(of: "="), let name = Name(text[..<equals]) {
+      let path = String(text[text.index(after: equals)...])
+      guard !path.isEmpty else {
+        throw Failure(.wrongUsage, "disk \(name) has no path: \(text)")
+      }
+      return Backup.DiskRequest(name: name, role: role, path: path)
+    }
+    guard !text.isEmpty else { throw Failure(.wrongUsage, "a disk's path is empty") }
+    var base = splitPath(text).name[...]
+    if let dot = base.lastIndex(of: "."), dot != base.startIndex { base = base[..<dot] }
+    guard let name = Name(base) else {
+      throw Failure(
+        .wrongUsage, "the name of \(text) can't be a disk's name, which is \(Name.rule)",
+        hint: "give it one: NAME=\(text)")
+    }
+    return Backup.DiskRequest(name: name, role: role, path: text)
+  }
+}

@@ -1,0 +1,97 @@
+internal import ArgumentParser
+internal import SnapStoreDisks
+internal import SnapStoreFormat
+internal import SnapStoreIO
+internal import SnapStoreVault
+
+/// The exit codes of the program (sysexits.h); what each means is in the README.
+enum ExitStatus: Int32 {
+  case wrongUsage = 64
+  case damagedData = 65
+  case notThere = 66
+  case bug = 70
+  case cannotCreate = 73
+  case failedInputOutput = 74
+  case busy = 75
+  case notAllowed = 77
+}
+
+/// Any error as the person sees it: one sentence, perhaps a hint, and an exit code. The one place
+/// where the errors of all modules are given their codes.
+struct Failure: Error, Equatable {
+  var code: ExitStatus
+  var message: String
+  var hint: String?
+
+  init(_ code: ExitStatus, _ message: String, hint: String? = nil) {
+    self.code = code
+    self.message = message
+    self.hint = hint
+  }
+
+  init(_ error: any Error) {
+    switch error {
+    case let error as Failure: self = error
+    case let error as VaultError: self.init(Self.code(error), error.message, hint: error.hint)
+    case let error as DiskError: self.init(Self.code(error), error.message, hint: error.hint)
+    case let error as StoreError: self.init(Self.code(error), error.message, hint: error.hint)
+    case let error as IOError:
+      self.init(Self.code(error), error.description, hint: Self.hint(error))
+    case let error as FormatError:
+      self.init(error.code == .damaged ? .damagedData : .notThere, error.description)
+    default:
+      let code = RootCommand.exitCode(for: error)
+      let message = RootCommand.message(for: error)
+      self.init(
+        code == .validationFailure ? .wrongUsage : .bug, message,
+        hint: code == .validationFailure ? "see: snapstore --help" : nil)
+    }
+  }
+
+  private static func code(_ error: VaultError) -> ExitStatus {
+    switch error.code {
+    case .notThere, .unsupported: .notThere
+    case .exists: .cannotCreate
+    case .ambiguous: .wrongUsage
+    case .damaged: .damagedData
+    case .aborted: .busy
+    }
+  }
+
+  private static func code(_ error: DiskError) -> ExitStatus {
+    switch error.code {
+    case .unsuitable: .notThere
+    case .notAllowed: .notAllowed
+    case .misuse: .wrongUsage
+    case .cannotCreate: .cannotCreate
+    case .failed: .failedInputOutput
+    }
+  }
+
+  private static func code(_ error: StoreError) -> ExitStatus {
+    switch error.code {
+    case .notThere: .notThere
+    case .taken: .cannotCreate
+    case .networkFileSystem: .notAllowed
+    case .notAnObject: .damagedData
+    case .deadWriter: .failedInputOutput
+    }
+  }
+
+  private static func code(_ error: IOError) -> ExitStatus {
+    switch error.reason {
+    case .notAllowed: .notAllowed
+    case .exists: .cannotCreate
+    case .notThere: .notThere
+    case .noSpace, .other: .failedInputOutput
+    }
+  }
+
+  private static func hint(_ error: IOError) -> String? {
+    switch error.reason {
+    case .notAllowed: "run as a user that may, such as root"
+    case .noSpace: "free some space there, and run the same command again"
+    case .exists, .notThere, .other: nil
+    }
+  }
+}

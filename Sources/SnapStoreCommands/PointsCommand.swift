@@ -1,0 +1,66 @@
+internal import ArgumentParser
+internal import SnapStoreFormat
+internal import SnapStoreIO
+internal import SnapStoreVault
+
+struct PointsCommand: ParsableCommand {
+  static let configuration = CommandConfiguration(
+    commandName: "points", abstract: "List the recovery points of a vault.")
+
+  @OptionGroup var vault: VaultOptions
+
+  @Option(help: ArgumentHelp("Only this machine's points.", valueName: "name"))
+  var vm: Name?
+
+  @OptionGroup var output: OutputOptions
+
+  func run() throws {
+    let console = output.console
+    let vault = try vault.open(host: Host.current())
+    let catalog = try PointCatalog(vault)
+    for point in catalog.unreadable {
+      console.warn("recovery point \(point.id) can't be read: \(point.reason)")
+    }
+    let points = (vm.map { catalog.entries(of: $0) } ?? catalog.entries).map(\.point)
+    if console.isJSON {
+      try console.print(.array(points.map(Self.fields)))
+    } else if points.isEmpty {
+      console.print("No recovery points\(vm.map { " of \($0)" } ?? "") in \(vault.store.location)")
+    } else {
+      console.print(Self.table(points).text)
+    }
+  }
+
+  static func fields(_ point: RecoveryPoint) -> JSONValue {
+    [
+      "point": .string(point.id.text),
+      "vm": .string(point.machine.text),
+      "sequence": .bytes(point.sequence),
+      "parent": .optional(point.parent?.text),
+      "time": .string(point.time.rfc3339),
+      "consistency": .string(point.consistency.name),
+      "disks": .count(point.disks.count),
+      "size_bytes": .bytes(point.byteCount),
+      "new_bytes": .bytes(point.figures.newByteCount),
+      "pinned": false,
+      "deleted": false,
+      "verified_at": .null,
+    ]
+  }
+
+  static func table(_ points: [RecoveryPoint]) -> Table {
+    var table = Table([
+      .init(title: "POINT"), .init(title: "VM"), .init(title: "SEQUENCE", isNumber: true),
+      .init(title: "TIME"), .init(title: "CONSISTENCY"), .init(title: "DISKS", isNumber: true),
+      .init(title: "SIZE", isNumber: true), .init(title: "NEW", isNumber: true),
+    ])
+    for point in points {
+      table.add([
+        point.id.text, point.machine.text, "\(point.sequence)", point.time.rfc3339,
+        point.consistency.name, "\(point.disks.count)", HumanText.bytes(point.byteCount),
+        HumanText.bytes(point.figures.newByteCount),
+      ])
+    }
+    return table
+  }
+}

@@ -1,0 +1,91 @@
+internal import ArgumentParser
+internal import SnapStoreEngine
+internal import SnapStoreFormat
+internal import SnapStoreIO
+internal import SnapStoreVault
+
+struct RestoreCommand: ParsableCommand {
+  static let configuration = CommandConfiguration(
+    commandName: "restore",
+    abstract: "Turn a recovery point into new disk files.",
+    discussion: """
+      Each disk becomes DIR/NAME.img, a sparse file. Nothing that exists is ever replaced: if \
+      one of the files is there, the restore is refused before anything is read. When the \
+      command ends with exit code 0, the files are durable.
+
+      Example: snapstore restore --point latest --to /srv/restored
+      """)
+
+  @OptionGroup var vault: VaultOptions
+
+  @Option(help: ArgumentHelp(
+    "The recovery point: its ID, the beginning of one, or latest.", valueName: "point"))
+  var point: String
+
+  @Option(help: ArgumentHelp(
+    "The machine, where the vault has several.", valueName: "name"))
+  var vm: Name?
+
+  @Option(name: .customLong("to"), help: ArgumentHelp(
+    "The directory for the files. (default: ./VM-POINT)", valueName: "dir"))
+  var target: String?
+
+  @Option(name: .customLong("disk"), help: ArgumentHelp(
+    "Only this disk; may be given several times. (default: all)", valueName: "name"))
+  var disks: [Name] = []
+
+  @OptionGroup var resources: ResourceOptions
+  @OptionGroup var output: OutputOptions
+
+  func run() throws {
+    let console = output.console
+    let vault = try vault.open(host: Host.current())
+    let entry = try PointCatalog(vault).resolve(point, machine: vm)
+    var restore = try Restore(
+      entry.point, disks: disks,
+      to: target ?? "./\(entry.point.machine)-\(entry.point.id)")
+    restore.resources = resources.resources
+    let report = try restore.run(from: vault)
+    for warning in report.warnings { console.warn(warning) }
+    if console.isJSON {
+      try console.print(Self.summary(report, point: entry.point))
+    } else {
+      console.print(Self.text(report, point: entry.point))
+    }
+  }
+
+  static func summary(_ report: Restore.Report, point: RecoveryPoint) -> JSONValue {
+    [
+      "type": "summary",
+      "point": .string(point.id.text),
+      "vm": .string(point.machine.text),
+      "files": .array(
+        report.files.map { file in
+          [
+            "disk": .string(file.disk.text), "path": .string(file.path),
+            "size_bytes": .bytes(file.byteCount),
+          ]
+        }),
+      "written_bytes": .bytes(report.writtenByteCount),
+      "warnings": .array(report.warnings.map { .string($0) }),
+      "seconds": .seconds(report.seconds),
+    ]
+  }
+
+  static func text(_ report: Restore.Report, point: RecoveryPoint) -> String {
+    var table = Table([
+      .init(title: "DISK"), .init(title: "SIZE", isNumber: true), .init(title: "FILE"),
+    ])
+    for file in report.files {
+      table.add([file.disk.text, HumanText.bytes(file.byteCount), file.path])
+    }
+    return """
+      Restored recovery point \(point.id) of \(point.machine)
+
+      \(table.text)
+
+      Wrote \(HumanText.bytes(report.writtenByteCount)) in \(HumanText.seconds(report.seconds)) \
+      (\(HumanText.rate(report.writtenByteCount, report.seconds))); the files are durable.
+      """
+  }
+}

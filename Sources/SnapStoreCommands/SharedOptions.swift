@@ -1,0 +1,136 @@
+internal import ArgumentParser
+internal import FoundationEssentials
+internal import SnapStoreEngine
+internal import SnapStoreFormat
+internal import SnapStoreIO
+internal import SnapStoreVault
+
+/// Which vault a command works on.
+struct VaultOptions: ParsableArguments {
+  @Option(name: .customLong("vault"), help: ArgumentHelp(
+    "The vault's directory. (default: $SNAPSTORE_VAULT, or ~/.local/share/snapstore/vault)",
+    valueName: "path"))
+  var path: String?
+
+  struct Location {
+    var path: String
+    /// The embedded default, which the first backup makes.
+    var isDefault: Bool
+  }
+
+  func location() throws -> Location {
+    let environment = ProcessInfo.processInfo.environment
+    if let path = path ?? environment["SNAPSTORE_VAULT"], !path.isEmpty {
+      return Location(path: path, isDefault: false)
+    }
+    if let data = environment["XDG_DATA_HOME"], data.hasPrefix("/") {
+      return Location(path: "\(data)/snapstore/vault", isDefault: true)
+    }
+    guard let home = environment["HOME"], !home.isEmpty else {
+      throw Failure(
+        .wrongUsage, "no vault is named, and there is no home directory for the default one",
+        hint: "name one with --vault PATH")
+    }
+    return Location(path: "\(home)/.local/share/snapstore/vault", isDefault: true)
+  }
+
+  /// Opens a vault that exists.
+  func open(host: Host) throws -> Vault {
+    let location = try location()
+    do {
+      return try Vault.open(
+        try LocalObjectStore.open(location.path, host: host), host: host, log: Console.log)
+    } catch let error as StoreError where error.code == .notThere {
+      throw Failure(
+        .notThere, "there is no vault: \(error.message)",
+        hint: location.isDefault
+          ? "the first backup makes it: snapstore backup disk.img"
+          : "make it with: snapstore vault create \(location.path)")
+    }
+  }
+
+  /// Opens the vault; the embedded default is made if it is not there yet.
+  func openOrMakeDefault(host: Host, console: Console) throws -> Vault {
+    let location = try location()
+    guard location.isDefault else { return try open(host: host) }
+    do {
+      return try open(host: host)
+    } catch let failure as Failure where failure.code == .notThere {
+      let store = try LocalObjectStore.create(location.path, host: host)
+      let vault = try Vault.create(in: store, host: host, log: Console.log)
+      console.note("made a vault at \(location.path)")
+      return vault
+    } catch let error as VaultError where error.code == .notThere {
+      // An empty directory: an earlier run was killed while it made the vault.
+      let store = try LocalObjectStore.create(location.path, host: host)
+      return try Vault.create(in: store, host: host, log: Console.log)
+    }
+  }
+}
+
+struct OutputOptions: ParsableArguments {
+  @Flag(name: .customLong("json"), help: "Print JSON instead of text for people.")
+  var isJSON = false
+
+  var console: Console { Console(isJSON: isJSON) }
+}
+
+/// How much of the machine a backup or restore may use.
+struct ResourceOptions: ParsableArguments {
+  @Option(help: ArgumentHelp(
+    "Memory for buffers, caches and tables, as 256M or 1G. At least 64M.", valueName: "size"))
+  var memory: ByteSize = ByteSize(byteCount: Resources.defaultMemoryByteCount)
+
+  @Option(help: ArgumentHelp(
+    "How many threads compute at once. (default: the number of processors)", valueName: "n"))
+  var jobs: Int?
+
+  func validate() throws {
+    if memory.byteCount < Resources.minimumMemoryByteCount {
+      throw ValidationError("--memory must be at least 64M")
+    }
+    if let jobs, !(1...1024).contains(jobs) {
+      throw ValidationError("--jobs must be from 1 to 1024")
+    }
+  }
+
+  var resources: Resources { Resources(memoryByteCount: memory.byteCount, jobs: jobs) }
+}
+
+/// A size as typed: digits and an optional unit of K, M, G or T, which are powers of 1024.
+struct ByteSize: ExpressibleByArgument, Equatable, CustomStringConvertible {
+  var byteCount: Int
+
+  init(byteCount: Int) {
+    self.byteCount = byteCount
+  }
+
+  init?(argument: String) {
+    let digits = argument.prefix { $0.isASCII && $0.isNumber }
+    guard let number = Int(digits) else { return nil }
+    let shift: Int
+    switch argument.dropFirst(digits.count).uppercased() {
+    case "", "B": shift = 0
+    case "K", "KB", "KIB": shift = 10
+    case "M", "MB", "MIB": shift = 20
+    case "G", "GB", "GIB": shift = 30
+    case "T", "TB", "TIB": shift = 40
+    default: return nil
+    }
+    let (product, overflow) = number.multipliedReportingOverflow(by: 1 << shift)
+    guard !overflow else { return nil }
+    byteCount = product
+  }
+
+  var description: String {
+    byteCount.isMultiple(of: 1 << 20) ? "\(byteCount >> 20)M" : "\(byteCount)"
+  }
+
+  var defaultValueDescription: String { description }
+}
+
+extension Name: ExpressibleByArgument {
+  package init?(argument: String) {
+    self.init(argument)
+  }
+}

@@ -1,0 +1,70 @@
+internal import ArgumentParser
+internal import SnapStoreFormat
+internal import SnapStoreIO
+internal import SnapStoreVault
+
+struct ShowCommand: ParsableCommand {
+  static let configuration = CommandConfiguration(
+    commandName: "show", abstract: "Tell everything about one recovery point.")
+
+  @OptionGroup var vault: VaultOptions
+
+  @Argument(help: ArgumentHelp(
+    "The recovery point: its ID, the beginning of one, or latest.", valueName: "point"))
+  var point: String
+
+  @Option(help: ArgumentHelp("The machine, where the vault has several.", valueName: "name"))
+  var vm: Name?
+
+  @OptionGroup var output: OutputOptions
+
+  func run() throws {
+    let console = output.console
+    let vault = try vault.open(host: Host.current())
+    let entry = try PointCatalog(vault).resolve(point, machine: vm)
+    if console.isJSON {
+      try console.print(Self.fields(entry))
+    } else {
+      console.print(Self.text(entry))
+    }
+  }
+
+  static func fields(_ entry: PointCatalog.Entry) -> JSONValue {
+    let point = entry.point
+    return PointsCommand.fields(point).merging([
+      "hash": .string(Hexadecimal.text(entry.hash)),
+      "previous": .array(point.previous.map { .string(Hexadecimal.text($0)) }),
+      "evidence": .string(point.evidence),
+      "disks": .array(
+        point.disks.map {
+          BackupCommand.diskFields($0).merging([
+            "source": .string($0.source), "data_bytes": .bytes($0.root.dataByteCount),
+          ])
+        }),
+    ]).merging(BackupCommand.figureFields(point.figures))
+  }
+
+  static func text(_ entry: PointCatalog.Entry) -> String {
+    let point = entry.point
+    var table = BackupCommand.diskTable()
+    for disk in point.disks { BackupCommand.addRow(disk, to: &table) }
+    let sources = point.disks.map { "  \($0.name): \($0.source)" }.joined(separator: "\n")
+    let previous =
+      point.previous.isEmpty
+      ? "none" : point.previous.map { Hexadecimal.text($0) }.joined(separator: ", ")
+    return """
+      Point:        \(point.id)
+      Machine:      \(point.machine), sequence \(point.sequence)
+      Time:         \(point.time.rfc3339)
+      Consistency:  \(point.consistency.name) (\(point.evidence))
+      Parent:       \(point.parent?.text ?? "none")
+      Hash:         \(Hexadecimal.text(entry.hash))
+      Previous:     \(previous)
+
+      \(table.text)
+
+      Sources:
+      \(sources)
+      """
+  }
+}

@@ -1,0 +1,47 @@
+internal import ArgumentParser
+
+/// The `snapstore` program: parses the command line, runs one command, and ends with its exit code.
+public enum SnapStoreCommand {
+  /// Runs the command that `arguments` (without the program's name) ask for, and returns the exit
+  /// code: 0, or one of the `sysexits` codes that the README lists. Never throws.
+  public static func run(_ arguments: [String]) -> Int32 {
+    Console.startLogging()
+    let console = Console(isJSON: arguments.contains("--json"))
+    do {
+      var command = try RootCommand.parseAsRoot(arguments)
+      try command.run()
+      return 0
+    } catch {
+      if RootCommand.exitCode(for: error) == .success {
+        console.print(RootCommand.fullMessage(for: error))
+        return 0
+      }
+      let failure = Failure(error)
+      console.show(failure)
+      return failure.code.rawValue
+    }
+  }
+}
+
+struct RootCommand: ParsableCommand {
+  static let configuration = CommandConfiguration(
+    commandName: "snapstore",
+    abstract: "Backs up the disks of virtual machines and restores them to new files.",
+    discussion: """
+      A backup reads all disks of a machine and makes a recovery point in a vault; a restore \
+      turns a recovery point into new disk files and never replaces anything.
+
+      With no vault named, the vault ~/.local/share/snapstore/vault is used; the first backup \
+      makes it. --vault PATH or the environment variable SNAPSTORE_VAULT names another.
+      """,
+    version: "snapstore \(Version.text)",
+    subcommands: [
+      BackupCommand.self, RestoreCommand.self, PointsCommand.self, ShowCommand.self,
+      VaultCommand.self,
+    ])
+}
+
+/// The program's own version, for `--version` and the documents.
+enum Version {
+  static let text = "0.1.0"
+}

@@ -1,0 +1,146 @@
+internal import ArgumentParser
+internal import SnapStoreFormat
+internal import SnapStoreIO
+internal import SnapStoreVault
+
+struct VaultCommand: ParsableCommand {
+  static let configuration = CommandConfiguration(
+    commandName: "vault", abstract: "Make a vault, or tell about one.",
+    subcommands: [Create.self, Info.self])
+
+  struct Create: ParsableCommand {
+    static let configuration = CommandConfiguration(
+      abstract: "Make a new, empty vault in a directory of this host.")
+
+    @Argument(help: "The directory: one that does not exist yet, or is empty.")
+    var path: String
+
+    @Option(help: ArgumentHelp("Where the vault is, in words of your own.", valueName: "name"))
+    var region: Name?
+
+    @Option(help: ArgumentHelp(
+      "How chunks are named: sha256, or xxh3-128 where all guests are trusted.",
+      valueName: "hash"))
+    var chunkHash: ChunkHash = .sha256
+
+    @Option(help: ArgumentHelp("How chunks are compressed: lz4.", valueName: "codec"))
+    var compression: Compression = .lz4
+
+    @Option(help: ArgumentHelp(
+      "How disks are cut: aligned, or fixed:BYTES for comparison.", valueName: "kind"))
+    var chunking: Chunking = .aligned
+
+    @Option(help: ArgumentHelp("Percent of parity in packs: 0.", valueName: "percent"))
+    var parity: Int = 0
+
+    @OptionGroup var output: OutputOptions
+
+    func validate() throws {
+      if parity != 0 { throw ValidationError("--parity: this version knows only 0") }
+    }
+
+    func run() throws {
+      let host = Host.current()
+      var parameters = Vault.Parameters()
+      parameters.region = region?.text
+      parameters.chunkHash = chunkHash
+      parameters.compression = compression
+      parameters.chunking = chunking
+      let store = try LocalObjectStore.create(path, host: host)
+      let vault = try Vault.create(in: store, parameters, host: host, log: Console.log)
+      if output.isJSON {
+        try output.console.print(["type": "summary", "vault": .string(vault.store.location)])
+      } else {
+        output.console.print("Made a vault at \(vault.store.location)")
+      }
+    }
+  }
+
+  struct Info: ParsableCommand {
+    static let configuration = CommandConfiguration(
+      abstract: "Tell what a vault is and how much it holds.")
+
+    @OptionGroup var vault: VaultOptions
+    @OptionGroup var output: OutputOptions
+
+    func run() throws {
+      let vault = try vault.open(host: Host.current())
+      let summary = try VaultSummary(vault)
+      if output.isJSON {
+        try output.console.print(Self.fields(vault, summary))
+      } else {
+        output.console.print(Self.text(vault, summary))
+      }
+    }
+
+    static func fields(_ vault: Vault, _ summary: VaultSummary) -> JSONValue {
+      let descriptor = vault.descriptor
+      return [
+        "vault": .string(vault.store.location),
+        "id": .string(descriptor.id.description),
+        "format": .integer(Int64(Magic.formatVersion)),
+        "created": .string(descriptor.created.rfc3339),
+        "region": .optional(descriptor.region),
+        "chunk_hash": .string(descriptor.chunkHash.recordedName),
+        "compression": .string(descriptor.compression.optionName),
+        "chunking": .string(descriptor.chunking.optionName),
+        "parity": .count(descriptor.parity),
+        "machines": .count(summary.machineCount),
+        "points": .count(summary.pointCount),
+        "chunks": .bytes(summary.chunkCount),
+        "unique_bytes": .bytes(summary.uniqueByteCount),
+        "stored_bytes": .bytes(summary.storedByteCount),
+        "packs": .count(summary.packCount),
+        "index_segments": .count(summary.indexSegmentCount),
+      ]
+    }
+
+    static func text(_ vault: Vault, _ summary: VaultSummary) -> String {
+      let descriptor = vault.descriptor
+      let ratio =
+        summary.storedByteCount > 0
+        ? Double(summary.uniqueByteCount) / Double(summary.storedByteCount) : 0
+      return """
+        Vault:        \(vault.store.location)
+        Format:       \(Magic.formatVersion), made \(descriptor.created.rfc3339)
+        Region:       \(descriptor.region ?? "none")
+        Chunks:       \(descriptor.chunkHash.recordedName), \(descriptor.compression.optionName), \
+        cut \(descriptor.chunking.optionName)
+        Machines:     \(summary.machineCount)
+        Points:       \(summary.pointCount)
+        Holds:        \(summary.chunkCount) chunks of \(HumanText.bytes(summary.uniqueByteCount)), \
+        stored in \(HumanText.bytes(summary.storedByteCount)) (\(HumanText.ratio(ratio)))
+        Objects:      \(HumanText.count(summary.packCount, "pack", "packs")), \
+        \(HumanText.count(summary.indexSegmentCount, "index segment", "index segments"))
+        """
+    }
+  }
+}
+
+extension ChunkHash: ExpressibleByArgument {
+  package init?(argument: String) {
+    guard let match = Self.allCases.first(where: { $0.optionName == argument }) else { return nil }
+    self = match
+  }
+}
+
+extension Compression: ExpressibleByArgument {
+  package init?(argument: String) {
+    guard let match = Self.allCases.first(where: { $0.optionName == argument }) else { return nil }
+    self = match
+  }
+}
+
+extension Chunking: ExpressibleByArgument {
+  package init?(argument: String) {
+    if argument == Chunking.aligned.optionName {
+      self = .aligned
+      return
+    }
+    let parts = argument.split(separator: ":", omittingEmptySubsequences: false)
+    guard parts.count == 2, parts[0] == "fixed",
+      let size = ByteSize(argument: String(parts[1])), Chunking.isValidFixedSize(size.byteCount)
+    else { return nil }
+    self = .fixed(size.byteCount)
+  }
+}

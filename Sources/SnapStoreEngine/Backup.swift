@@ -1,0 +1,148 @@
+internal import Logging
+package import SnapStoreDisks
+package import SnapStoreFormat
+package import SnapStoreIO
+package import SnapStoreVault
+
+/// Turns a machine's disks into a recovery point. `run` is the whole of it, in the order that keeps
+/// the promise of the format: packs are durable before the index segments that cover them, those
+/// before the point, and the point before the outcome that commits it.
+package struct Backup: Sendable {
+  /// A disk as the person named it.
+  package struct DiskRequest: Sendable {
+    package var name: Name
+    package var role: DiskRole
+    package var path: String
+
+    package init(name: Name, role: DiskRole, path: String) {
+      self.name = name
+      self.role = role
+      self.path = path
+    }
+  }
+
+  package static let maximumDataDisks = 16
+
+  package var machine: Name
+  package var disks: [DiskRequest]
+  package var resources = Resources()
+  package var verifiesWrites = true
+  package var progress = Progress()
+
+  package init(machine: Name, disks: [DiskRequest]) {
+    self.machine = machine
+    self.disks = disks
+  }
+
+  package struct Report: Sendable {
+    package var point: RecoveryPoint
+    /// What the person should know though the backup succeeded.
+    package var warnings: [String]
+    package var seconds: Double
+  }
+
+  /// Refuses what is wrong with the request itself, before a vault is made or touched.
+  package func openSources(vaultPath: String?, host: Host) throws -> [SourceDisk] {
+    precondition(!disks.isEmpty)
+    let dataDisks = disks.count { $0.role == .data }
+    guard dataDisks <= Self.maximumDataDisks, disks.count - dataDisks <= 1 else {
+      throw DiskError(
+        .misuse,
+        "\(disks.count - dataDisks) OS disks and \(dataDisks) data disks are too many",
+        hint: "a machine has one OS disk and up to \(Self.maximumDataDisks) data disks")
+    }
+    for (position, disk) in disks.enumerated() {
+      if let other = disks[..<position].first(where: { $0.name == disk.name }) {
+        throw DiskError(
+          .misuse, "two disks are named \(disk.name): \(other.path) and \(disk.path)",
+          hint: "give one another name: NAME=\(disk.path)")
+      }
+    }
+    let sources = try disks.map {
+      try SourceDisk(name: $0.name, path: $0.path, calls: host.calls)
+    }
+    try checkSources(sources, vaultPath: vaultPath, calls: host.calls)
+    return sources
+  }
+
+  /// Backs up the sources that `openSources` returned. When it throws, no point has appeared.
+  package func run(_ sources: [SourceDisk], to vault: Vault) throws -> Report {
+    let start = vault.host.clock.monotonicSeconds()
+    let time = vault.now()
+    progress.begin(total: sources.reduce(0) { $0 + $1.byteCount })
+    let parent = try PointCatalog(vault).latest(of: machine)?.point.id
+    let session = try Session.beginWriting(vault, leaningOn: parent.map { [$0] } ?? [])
+    let index = try ChunkIndex(session: session, memory: resources.indexByteCount)
+    let pipeline = BackupPipeline(
+      disks: sources, session: session, index: index, resources: resources,
+      verifiesWrites: verifiesWrites, progress: progress)
+    let results = try pipeline.run()
+
+    var warnings = try containerWarnings(sources)
+    let unstable = try sources.filter { try !$0.wasStable() }
+    for disk in unstable {
+      warnings.append(
+        "disk \(disk.name): \(disk.path) was written to while it was read; "
+          + "the point holds no single moment of it")
+    }
+    try index.writeSegment()
+
+    var point = try makePoint(
+      sources, results, session: session, time: time, parent: parent,
+      isStable: unstable.isEmpty)
+    Self.shareOverhead(
+      of: session.storedByteCount + Session.commitByteCount(point), among: &point.disks)
+    try session.commit(point)
+    let seconds = vault.host.clock.monotonicSeconds() - start
+    return Report(point: point, warnings: warnings, seconds: seconds)
+  }
+
+  private func containerWarnings(_ sources: [SourceDisk]) throws -> [String] {
+    try sources.compactMap { disk in
+      guard let format = try disk.containerFormat() else { return nil }
+      return "disk \(disk.name): \(disk.path) looks like a \(format) image; "
+        + "it was backed up as it is, and restores as the same \(format) bytes"
+    }
+  }
+
+  private func makePoint(
+    _ sources: [SourceDisk], _ results: [(root: MapReference, figures: BackupFigures)],
+    session: Session, time: Timestamp, parent: PointID?, isStable: Bool
+  ) throws -> RecoveryPoint {
+    let vault = session.vault
+    let catalog = try PointCatalog(vault)
+    var pointDisks: [PointDisk] = []
+    for (position, source) in sources.enumerated() {
+      var figures = results[position].figures
+      figures.holeByteCount = source.byteCount - figures.readByteCount
+      pointDisks.append(
+        PointDisk(
+          name: source.name, role: disks[position].role, byteCount: source.byteCount,
+          source: source.path, root: results[position].root, figures: figures))
+    }
+    return RecoveryPoint(
+      id: PointID(time: time, random: UInt32(truncatingIfNeeded: vault.host.randomness.next())),
+      machine: machine, session: session.id, sequence: catalog.nextSequence(of: machine),
+      time: time, consistency: isStable ? .crash : .inconsistent,
+      evidence: isStable
+        ? "files at rest: none was written to while it was read"
+        : "a file was written to while it was read",
+      disks: pointDisks, parent: parent, previous: catalog.heads(of: machine),
+      descriptor: vault.descriptor)
+  }
+
+  /// Adds what no single disk caused (pack directories, index, the point itself) to the disks'
+  /// stored bytes by their share, so that they add up to what the vault grew by.
+  private static func shareOverhead(of total: UInt64, among disks: inout [PointDisk]) {
+    let records = disks.reduce(0) { $0 + $1.figures.storedByteCount }
+    let overhead = total - records
+    var left = overhead
+    for index in disks.indices.dropFirst() where records > 0 {
+      let share = overhead.multipliedFullWidth(by: disks[index].figures.storedByteCount)
+      let part = records.dividingFullWidth((share.high, share.low)).quotient
+      disks[index].figures.storedByteCount += part
+      left -= part
+    }
+    disks[0].figures.storedByteCount += left
+  }
+}

@@ -1,0 +1,22 @@
+internal import SystemPackage
+
+extension IOError {
+  /// The kinds of refusal that a person acts on differently.
+  package enum Reason: Sendable {
+    case notAllowed
+    case exists
+    case notThere
+    case noSpace
+    case other
+  }
+
+  package var reason: Reason {
+    switch errno {
+    case .permissionDenied, .notPermitted, .readOnlyFileSystem: .notAllowed
+    case .fileExists: .exists
+    case .noSuchFileOrDirectory, .notDirectory, .tooManySymbolicLinkLevels: .notThere
+    case .noSpace, .diskQuotaExceeded: .noSpace
+    default: .other
+    }
+  }
+}
