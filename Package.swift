@@ -1,14 +1,18 @@
 // swift-tools-version: 6.2
 import PackageDescription
 
-/// What every Swift target is built with; a warning is mended, not lived with.
-let settings: [SwiftSetting] = [
-  .strictMemorySafety(),
-  .enableUpcomingFeature("ExistentialAny"),
-  .enableUpcomingFeature("MemberImportVisibility"),
-  .enableUpcomingFeature("InternalImportsByDefault"),
-  .enableExperimentalFeature("Lifetimes"),
-]
+/// What every Swift target is built with. CI makes warnings errors by the environment; a user's newer
+/// compiler may have new ones.
+let strictness: [SwiftSetting] =
+  Context.environment["SNAPSTORE_WARNINGS_AS_ERRORS"] == nil ? [] : [.treatAllWarnings(as: .error)]
+let settings: [SwiftSetting] =
+  strictness + [
+    .strictMemorySafety(),
+    .enableUpcomingFeature("ExistentialAny"),
+    .enableUpcomingFeature("MemberImportVisibility"),
+    .enableUpcomingFeature("InternalImportsByDefault"),
+    .enableExperimentalFeature("Lifetimes"),
+  ]
 
 let crypto = Target.Dependency.product(name: "Crypto", package: "swift-crypto")
 let system = Target.Dependency.product(name: "SystemPackage", package: "swift-system")
@@ -45,7 +49,9 @@ let package = Package(
       swiftSettings: settings),
     .target(
       name: "SnapStoreEngine",
-      dependencies: ["SnapStoreDisks", "SnapStoreFormat", "SnapStoreIO", "SnapStoreVault", logging],
+      dependencies: [
+        "SnapStoreDisks", "SnapStoreFormat", "SnapStoreIO", "SnapStoreVault", logging,
+      ],
       swiftSettings: settings),
     .target(
       name: "SnapStoreCommands",

@@ -18,16 +18,21 @@ struct BackupCommand: ParsableCommand {
 
   @OptionGroup var vault: VaultOptions
 
-  @Option(help: ArgumentHelp(
-    "The machine's name. (default: the first disk's name)", valueName: "name"))
+  @Option(
+    help: ArgumentHelp(
+      "The machine's name. (default: the first disk's name)", valueName: "name"))
   var vm: Name?
 
-  @Option(name: .customLong("os-disk"), help: ArgumentHelp(
-    "The disk that the machine starts from.", valueName: "[name=]source"))
+  @Option(
+    name: .customLong("os-disk"),
+    help: ArgumentHelp(
+      "The disk that the machine starts from.", valueName: "[name=]source"))
   var osDisks: [String] = []
 
-  @Option(name: .customLong("data-disk"), help: ArgumentHelp(
-    "A data disk; up to 16, each with its own --data-disk.", valueName: "[name=]source"))
+  @Option(
+    name: .customLong("data-disk"),
+    help: ArgumentHelp(
+      "A data disk; up to 16, each with its own --data-disk.", valueName: "[name=]source"))
   var dataDisks: [String] = []
 
   @Argument(help: ArgumentHelp("More data disks.", valueName: "[name=]source"))
@@ -35,8 +40,10 @@ struct BackupCommand: ParsableCommand {
 
   @OptionGroup var resources: ResourceOptions
 
-  @Flag(name: .customLong("no-verify-writes"), help: ArgumentHelp(
-    "Do not decode and compare what was compressed before it is written."))
+  @Flag(
+    name: .customLong("no-verify-writes"),
+    help: ArgumentHelp(
+      "Do not decode and compare what was compressed before it is written."))
   var skipsVerification = false
 
   @OptionGroup var output: OutputOptions

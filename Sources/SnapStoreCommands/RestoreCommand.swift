@@ -18,20 +18,26 @@ struct RestoreCommand: ParsableCommand {
 
   @OptionGroup var vault: VaultOptions
 
-  @Option(help: ArgumentHelp(
-    "The recovery point: its ID, the beginning of one, or latest.", valueName: "point"))
+  @Option(
+    help: ArgumentHelp(
+      "The recovery point: its ID, the beginning of one, or latest.", valueName: "point"))
   var point: String
 
-  @Option(help: ArgumentHelp(
-    "The machine, where the vault has several.", valueName: "name"))
+  @Option(
+    help: ArgumentHelp(
+      "The machine, where the vault has several.", valueName: "name"))
   var vm: Name?
 
-  @Option(name: .customLong("to"), help: ArgumentHelp(
-    "The directory for the files. (default: ./VM-POINT)", valueName: "dir"))
+  @Option(
+    name: .customLong("to"),
+    help: ArgumentHelp(
+      "The directory for the files. (default: ./VM-POINT)", valueName: "dir"))
   var target: String?
 
-  @Option(name: .customLong("disk"), help: ArgumentHelp(
-    "Only this disk; may be given several times. (default: all)", valueName: "name"))
+  @Option(
+    name: .customLong("disk"),
+    help: ArgumentHelp(
+      "Only this disk; may be given several times. (default: all)", valueName: "name"))
   var disks: [Name] = []
 
   @OptionGroup var resources: ResourceOptions

@@ -7,9 +7,11 @@ internal import SnapStoreVault
 
 /// Which vault a command works on.
 struct VaultOptions: ParsableArguments {
-  @Option(name: .customLong("vault"), help: ArgumentHelp(
-    "The vault's directory. (default: $SNAPSTORE_VAULT, or ~/.local/share/snapstore/vault)",
-    valueName: "path"))
+  @Option(
+    name: .customLong("vault"),
+    help: ArgumentHelp(
+      "The vault's directory. (default: $SNAPSTORE_VAULT, or ~/.local/share/snapstore/vault)",
+      valueName: "path"))
   var path: String?
 
   struct Location {
@@ -77,12 +79,14 @@ struct OutputOptions: ParsableArguments {
 
 /// How much of the machine a backup or restore may use.
 struct ResourceOptions: ParsableArguments {
-  @Option(help: ArgumentHelp(
-    "Memory for buffers, caches and tables, as 256M or 1G. At least 64M.", valueName: "size"))
+  @Option(
+    help: ArgumentHelp(
+      "Memory for buffers, caches and tables, as 256M or 1G. At least 64M.", valueName: "size"))
   var memory: ByteSize = ByteSize(byteCount: Resources.defaultMemoryByteCount)
 
-  @Option(help: ArgumentHelp(
-    "How many threads compute at once. (default: the number of processors)", valueName: "n"))
+  @Option(
+    help: ArgumentHelp(
+      "How many threads compute at once. (default: the number of processors)", valueName: "n"))
   var jobs: Int?
 
   func validate() throws {

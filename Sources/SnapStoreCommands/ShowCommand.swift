@@ -9,8 +9,9 @@ struct ShowCommand: ParsableCommand {
 
   @OptionGroup var vault: VaultOptions
 
-  @Argument(help: ArgumentHelp(
-    "The recovery point: its ID, the beginning of one, or latest.", valueName: "point"))
+  @Argument(
+    help: ArgumentHelp(
+      "The recovery point: its ID, the beginning of one, or latest.", valueName: "point"))
   var point: String
 
   @Option(help: ArgumentHelp("The machine, where the vault has several.", valueName: "name"))

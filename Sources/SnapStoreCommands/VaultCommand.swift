@@ -18,16 +18,18 @@ struct VaultCommand: ParsableCommand {
     @Option(help: ArgumentHelp("Where the vault is, in words of your own.", valueName: "name"))
     var region: Name?
 
-    @Option(help: ArgumentHelp(
-      "How chunks are named: sha256, or xxh3-128 where all guests are trusted.",
-      valueName: "hash"))
+    @Option(
+      help: ArgumentHelp(
+        "How chunks are named: sha256, or xxh3-128 where all guests are trusted.",
+        valueName: "hash"))
     var chunkHash: ChunkHash = .sha256
 
     @Option(help: ArgumentHelp("How chunks are compressed: lz4.", valueName: "codec"))
     var compression: Compression = .lz4
 
-    @Option(help: ArgumentHelp(
-      "How disks are cut: aligned, or fixed:BYTES for comparison.", valueName: "kind"))
+    @Option(
+      help: ArgumentHelp(
+        "How disks are cut: aligned, or fixed:BYTES for comparison.", valueName: "kind"))
     var chunking: Chunking = .aligned
 
     @Option(help: ArgumentHelp("Percent of parity in packs: 0.", valueName: "percent"))

@@ -70,7 +70,8 @@ package struct ChunkCutter: Sendable {
       let zerosEnd = Self.endOfZeros(extent, from: position)
       if zerosEnd - position >= FormatLimit.zeroRun {
         open.close(at: position, into: &pieces)
-        Self.append(ExtentPiece(offset: position, length: zerosEnd - position, isZero: true),
+        Self.append(
+          ExtentPiece(offset: position, length: zerosEnd - position, isZero: true),
           to: &pieces)
         open = OpenChunk(start: zerosEnd)
         position = zerosEnd

@@ -17,7 +17,9 @@ package struct Name: Hashable, Sendable, Comparable, CustomStringConvertible {
   package init(from reader: inout ByteReader) throws(FormatError) {
     let start = reader.offset
     let text = try reader.text()
-    guard let name = Name(text) else { throw .damaged("a name breaks the rule for names", at: start) }
+    guard let name = Name(text) else {
+      throw .damaged("a name breaks the rule for names", at: start)
+    }
     self = name
   }
 

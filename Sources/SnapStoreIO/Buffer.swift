@@ -53,7 +53,7 @@ package final class BufferPool: Sendable {
 
   deinit {
     state.withLock { state in
-      for unsafe memory in unsafe state.free { unsafe memory.deallocate() }
+      while let memory = unsafe state.free.popLast() { unsafe memory.deallocate() }
     }
   }
 

@@ -46,7 +46,7 @@ package final class Directory: Sendable {
       return try system("look at", "\(path)/\(name)") { () throws(Errno) in
         try calls.status(of: name, in: descriptor)
       }
-    } catch where error.errno == .noSuchFileOrDirectory {
+    } catch  where error.errno == .noSuchFileOrDirectory {
       return nil
     }
   }
@@ -86,7 +86,7 @@ package final class Directory: Sendable {
       try system("create", "\(target.path)/\(newName)") { () throws(Errno) in
         try calls.renameWithoutReplacing(name, in: source, to: newName, in: sink)
       }
-    } catch where [.invalidArgument, .noFunction, .notSupported].contains(error.errno) {
+    } catch  where [.invalidArgument, .noFunction, .notSupported].contains(error.errno) {
       try system("create", "\(target.path)/\(newName)") { () throws(Errno) in
         try calls.link(name, in: source, to: newName, in: sink)
       }

@@ -114,7 +114,7 @@ package final class OpenFile: Sendable {
   package func nextData(from offset: UInt64) throws(IOError) -> UInt64? {
     do {
       return try seek(.data(from: offset))
-    } catch where error.errno == .noSuchAddressOrDevice {
+    } catch  where error.errno == .noSuchAddressOrDevice {
       return nil
     }
   }

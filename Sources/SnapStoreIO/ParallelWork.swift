@@ -53,7 +53,11 @@ package final class ParallelWork: Sendable {
       queue.async(group: group) { [self] in
         do {
           try body(lane)
-          if running.withLock({ $0 -= 1; return $0 == 0 }) { try then() }
+          if running.withLock({
+            $0 -= 1; return $0 == 0
+          }) {
+            try then()
+          }
         } catch {
           fail(error)
         }

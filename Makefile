@@ -1,0 +1,40 @@
+# Targets for people and for .ci/run; plain `make` lists them.
+
+SWIFT ?= swift
+BUILD = $(SWIFT) build --explicit-target-dependency-import-check error
+SNAPSTORE = .build/release/snapstore
+
+.DEFAULT_GOAL := help
+.PHONY: help deps build release test test-release demo format lint clean
+
+help: ## list the targets
+	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 16
+
+deps: ## install what building and testing needs (Debian, apt)
+	@Tests/Demo/install-dependencies.sh
+
+build: deps ## build for debugging
+	$(BUILD)
+
+release: deps ## build the program for use: .build/release/snapstore
+	$(BUILD) -c release --product snapstore
+
+test: deps ## build and run all tests
+	$(BUILD) --build-tests
+	$(SWIFT) test --skip-build
+
+test-release: deps ## run all tests on optimized code
+	$(BUILD) --build-tests -c release
+	$(SWIFT) test --skip-build -c release
+
+demo: release ## back up a real disk image, change it, restore both moments, compare
+	@Tests/Demo/demo.sh $(SNAPSTORE)
+
+format: ## format all Swift code in place
+	$(SWIFT) format format --in-place --recursive Sources Tests Package.swift
+
+lint: ## check the format of all Swift code
+	$(SWIFT) format lint --strict --recursive Sources Tests Package.swift
+
+clean: ## remove everything that was built
+	rm -rf .build
