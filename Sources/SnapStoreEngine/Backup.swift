@@ -125,8 +125,8 @@ package struct Backup: Sendable {
       machine: machine, session: session.id, sequence: catalog.nextSequence(of: machine),
       time: time, consistency: isStable ? .crash : .inconsistent,
       evidence: isStable
-        ? "files at rest: none was written to while it was read"
-        : "a file was written to while it was read",
+        ? "no disk was seen to change while it was read"
+        : "a disk was written to while it was read",
       disks: pointDisks, parent: parent, previous: catalog.heads(of: machine),
       descriptor: vault.descriptor)
   }

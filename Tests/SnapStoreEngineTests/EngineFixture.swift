@@ -1,0 +1,134 @@
+import Foundation
+import Logging
+import SnapStoreDisks
+import SnapStoreEngine
+import SnapStoreFormat
+import SnapStoreIO
+import SnapStoreTestSupport
+import SnapStoreVault
+import Testing
+
+/// A vault in a temporary directory, and disks beside it: what most tests of the engine need.
+final class EngineFixture {
+  let directory: TemporaryDirectory
+  var host: Host
+  /// Puts another store around the local one; what tests use to make it fail.
+  var wrap: (any ObjectStore) -> any ObjectStore = { $0 }
+
+  init(parameters: Vault.Parameters = Vault.Parameters(), calls: any SystemCalls = LinuxSystemCalls())
+    throws
+  {
+    directory = try TemporaryDirectory()
+    host = Host(
+      calls: calls, clock: SystemClock(), randomness: SystemRandomness(), description: "test")
+    let store = try LocalObjectStore.create(vaultPath, host: host)
+    _ = try Vault.create(in: store, parameters, host: host, log: Self.log)
+  }
+
+  static let log: Logger = {
+    var log = Logger(label: "test", factory: { _ in SwiftLogNoOpLogHandler() })
+    log.logLevel = .critical
+    return log
+  }()
+
+  var vaultPath: String { "\(directory.path)/vault" }
+
+  func vault() throws -> Vault {
+    try Vault.open(
+      wrap(LocalObjectStore.open(vaultPath, host: host)), host: host, log: Self.log)
+  }
+
+  /// Writes a disk image and returns its path.
+  func image(_ name: String, _ bytes: [UInt8]) throws -> String {
+    let path = "\(directory.path)/\(name).img"
+    try Data(bytes).write(to: URL(fileURLWithPath: path))
+    return path
+  }
+
+  /// Backs up files, each a data disk named like its file.
+  @discardableResult
+  func backup(
+    _ paths: String..., machine: String = "vm", resources: Resources = Resources(jobs: 2)
+  ) throws -> Backup.Report {
+    try backup(paths, machine: machine, resources: resources)
+  }
+
+  func backup(
+    _ paths: [String], machine: String = "vm", resources: Resources = Resources(jobs: 2)
+  ) throws -> Backup.Report {
+    let disks = try paths.map { path in
+      let base = URL(fileURLWithPath: path).deletingPathExtension().lastPathComponent
+      return Backup.DiskRequest(name: try #require(Name(base)), role: .data, path: path)
+    }
+    var backup = Backup(machine: try #require(Name(machine)), disks: disks)
+    backup.resources = resources
+    let sources = try backup.openSources(vaultPath: vaultPath, host: host)
+    return try backup.run(sources, to: try vault())
+  }
+
+  /// Restores to a new directory of that name.
+  func restore(_ point: String = "latest", to name: String = "restored") throws -> Restore.Report {
+    let vault = try vault()
+    let entry = try PointCatalog(vault).resolve(point, machine: nil)
+    return try Restore(entry.point, disks: [], to: "\(directory.path)/\(name)").run(from: vault)
+  }
+
+  func restored(_ disk: String, in name: String = "restored") throws -> [UInt8] {
+    let url = URL(fileURLWithPath: "\(directory.path)/\(name)/\(disk).img")
+    return Array(try Data(contentsOf: url))
+  }
+
+  /// The paths of the vault's objects of a folder.
+  func objects(_ folder: String) throws -> [String] {
+    let path = "\(vaultPath)/\(folder)"
+    guard FileManager.default.fileExists(atPath: path) else { return [] }
+    return try FileManager.default.contentsOfDirectory(atPath: path).sorted()
+      .map { "\(path)/\($0)" }
+  }
+
+  /// All bytes that the vault's files have.
+  func vaultByteCount() throws -> UInt64 {
+    var sum: UInt64 = 0
+    for path in try FileManager.default.subpathsOfDirectory(atPath: vaultPath) {
+      let attributes = try FileManager.default.attributesOfItem(atPath: "\(vaultPath)/\(path)")
+      guard attributes[.type] as? FileAttributeType == .typeRegular else { continue }
+      sum += (attributes[.size] as? NSNumber)?.uint64Value ?? 0
+    }
+    return sum
+  }
+
+  /// Inverts the byte at `offset` (from the end where negative) of a file.
+  func damage(_ path: String, at offset: Int) throws {
+    let url = URL(fileURLWithPath: path)
+    var data = try Data(contentsOf: url)
+    data[offset < 0 ? data.count + offset : offset] ^= 0xFF
+    try data.write(to: url)
+  }
+}
+
+/// Seeded content of the kinds that disks have.
+enum TestContent {
+  /// Zeros, repeats, noise and text in stretches of odd lengths.
+  static func mixed(_ byteCount: Int, seed: UInt64) -> [UInt8] {
+    let random = SeededRandomness(seed: seed)
+    var bytes: [UInt8] = []
+    bytes.reserveCapacity(byteCount)
+    while bytes.count < byteCount {
+      let length = Int(random.next() % 150_000) + 1
+      let kind = random.next() % 4
+      switch kind {
+      case 0: bytes.append(contentsOf: repeatElement(0, count: length))
+      case 1: bytes.append(contentsOf: repeatElement(UInt8(length & 0xFF), count: length))
+      case 2: bytes.append(contentsOf: random.bytes(length))
+      default:
+        let words = Array("the quick brown fox \(random.next() % 97) ".utf8)
+        for index in 0..<length { bytes.append(words[index % words.count]) }
+      }
+    }
+    return Array(bytes.prefix(byteCount))
+  }
+
+  static func noise(_ byteCount: Int, seed: UInt64) -> [UInt8] {
+    SeededRandomness(seed: seed).bytes(byteCount)
+  }
+}

@@ -1,0 +1,122 @@
+import Foundation
+import SnapStoreDisks
+import SnapStoreEngine
+import SnapStoreFormat
+import SnapStoreIO
+import SnapStoreTestSupport
+import SnapStoreVault
+import Testing
+
+@Suite("A backup that fails leaves no point, and what was there restores")
+struct FailedBackupTests {
+  @Test("whichever object can't be put, the points before it restore and the next run works")
+  func everyPut() throws {
+    let first = TestContent.mixed(5_000_000, seed: 21)
+    let second = TestContent.mixed(5_000_000, seed: 22)
+    for failing in 0... {
+      let fixture = try EngineFixture()
+      try fixture.backup(try fixture.image("disk", first))
+      let path = try fixture.image("disk", second)
+      let count = Lock(0)
+      fixture.wrap = { store in
+        FailingStore(store) { _ in
+          count.withLock { count in
+            count += 1
+            return count == failing + 1
+          }
+        }
+      }
+      let failed = (try? fixture.backup(path)) == nil
+      fixture.wrap = { $0 }
+      let points = try PointCatalog(try fixture.vault()).entries
+      #expect(points.count == (failed ? 1 : 2), "object \(failing)")
+      _ = try fixture.restore(points[0].point.id.text)
+      #expect(try fixture.restored("disk") == first, "object \(failing)")
+      guard failed else {
+        #expect(failing >= 5, "a session, packs, a segment, two copies of a point, an outcome")
+        return
+      }
+      try fixture.backup(path)
+      _ = try fixture.restore("latest", to: "again")
+      #expect(try fixture.restored("disk", in: "again") == second, "object \(failing)")
+    }
+  }
+
+  @Test("objects are put in the order that keeps points restorable")
+  func order() throws {
+    let fixture = try EngineFixture()
+    let finished = Lock<[String]>([])
+    fixture.wrap = { store in
+      FailingStore(store) { name in
+        finished.withLock { $0.append(name.folder) }
+        return false
+      }
+    }
+    try fixture.backup(try fixture.image("disk", TestContent.noise(5_000_000, seed: 2)))
+    let order = finished.withLock { $0 }
+    #expect(order.first == "sessions")
+    #expect(Array(order.suffix(4)) == ["index", "points", "points", "outcomes"])
+    #expect(order.dropFirst().dropLast(4).allSatisfy { $0 == "packs" })
+  }
+
+  @Test("a disk that gets shorter while it is read", arguments: [0, 5_000_000])
+  func shorter(length: UInt64) throws {
+    try expectFailure(mentioning: "ended at byte \(length)") { path in
+      let handle = try FileHandle(forWritingTo: URL(fileURLWithPath: path))
+      try handle.truncate(atOffset: length)
+      try handle.close()
+    }
+  }
+
+  @Test("a disk that grows while it is read")
+  func longer() throws {
+    try expectFailure(mentioning: "changed its size from 9000000 to 9000001") { path in
+      let handle = try FileHandle(forWritingTo: URL(fileURLWithPath: path))
+      try handle.truncate(atOffset: 9_000_001)
+      try handle.close()
+    }
+  }
+
+  /// Backs up a disk that `change` changes once it was opened; the backup must fail with a message
+  /// that names the disk, and leave no point.
+  private func expectFailure(mentioning text: String, change: (String) throws -> Void) throws {
+    let fixture = try EngineFixture()
+    let path = try fixture.image("disk", TestContent.noise(9_000_000, seed: 4))
+    let name = try #require(Name("disk"))
+    let backup = Backup(machine: name, disks: [.init(name: name, role: .data, path: path)])
+    let sources = try backup.openSources(vaultPath: nil, host: fixture.host)
+    try change(path)
+    let error = #expect(throws: DiskError.self) {
+      try backup.run(sources, to: try fixture.vault())
+    }
+    #expect(error?.code == .failed)
+    #expect(error?.message.contains("disk disk: ") == true)
+    #expect(error?.message.contains(text) == true, "\(error?.message ?? "")")
+    #expect(try PointCatalog(try fixture.vault()).entries.isEmpty)
+  }
+
+  @Test("a disk that is written to while it is read makes an inconsistent point and a warning")
+  func modified() throws {
+    let fixture = try EngineFixture()
+    let path = try fixture.image("disk", TestContent.noise(100_000, seed: 4))
+    let name = try #require(Name("disk"))
+    let backup = Backup(machine: name, disks: [.init(name: name, role: .data, path: path)])
+    let sources = try backup.openSources(vaultPath: nil, host: fixture.host)
+    try FileManager.default.setAttributes(
+      [.modificationDate: Date(timeIntervalSince1970: 1)], ofItemAtPath: path)
+    let report = try backup.run(sources, to: try fixture.vault())
+    #expect(report.point.consistency == .inconsistent)
+    #expect(report.warnings.count == 1)
+  }
+
+  @Test("a read error names disk and offset")
+  func readError() throws {
+    let calls = FaultyReads(failingFrom: 4_194_304)
+    let fixture = try EngineFixture(calls: calls)
+    let path = try fixture.image("disk", TestContent.noise(9_000_000, seed: 4))
+    calls.path.withLock { $0 = path }
+    let error = #expect(throws: DiskError.self) { try fixture.backup(path) }
+    #expect(error?.message.contains("disk disk: cannot read \(path) at byte") == true)
+    #expect(try PointCatalog(try fixture.vault()).entries.isEmpty)
+  }
+}

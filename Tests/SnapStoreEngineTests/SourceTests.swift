@@ -1,0 +1,128 @@
+import Foundation
+import SnapStoreDisks
+import SnapStoreEngine
+import SnapStoreFormat
+import SnapStoreIO
+import SnapStoreTestSupport
+import Testing
+
+@Suite("What can't be a disk is refused before anything is read")
+struct SourceTests {
+  private let fixture: EngineFixture
+  private let directory: String
+
+  init() throws {
+    fixture = try EngineFixture()
+    directory = fixture.directory.path
+  }
+
+  private func open(_ paths: [String], role: DiskRole = .data) throws -> [SourceDisk] {
+    let disks = try paths.enumerated().map {
+      Backup.DiskRequest(name: try #require(Name("d\($0)")), role: role, path: $1)
+    }
+    return try Backup(machine: try #require(Name("vm")), disks: disks)
+      .openSources(vaultPath: fixture.vaultPath, host: fixture.host)
+  }
+
+  private func expectRefusal(
+    _ paths: [String], _ code: DiskError.Code, _ text: String,
+    sourceLocation: SourceLocation = #_sourceLocation
+  ) {
+    let error = #expect(throws: DiskError.self, sourceLocation: sourceLocation) {
+      try open(paths)
+    }
+    #expect(error?.code == code, sourceLocation: sourceLocation)
+    #expect(
+      error?.message.contains(text) == true, "\(error?.message ?? "")",
+      sourceLocation: sourceLocation)
+  }
+
+  @Test func missing() {
+    expectRefusal(["\(directory)/none"], .unsuitable, "there is nothing at")
+  }
+
+  @Test func directoryAsDisk() {
+    expectRefusal([directory], .unsuitable, "is a directory")
+  }
+
+  @Test("a FIFO does not hang", .timeLimit(.minutes(1)))
+  func fifo() {
+    #expect(mkfifo("\(directory)/fifo", 0o600) == 0)
+    expectRefusal(["\(directory)/fifo"], .unsuitable, "is a FIFO")
+  }
+
+  @Test func characterDevice() {
+    expectRefusal(["/dev/null"], .unsuitable, "is a character device")
+  }
+
+  @Test func linkLoop() throws {
+    let manager = FileManager.default
+    try manager.createSymbolicLink(
+      atPath: "\(directory)/one", withDestinationPath: "\(directory)/two")
+    try manager.createSymbolicLink(
+      atPath: "\(directory)/two", withDestinationPath: "\(directory)/one")
+    expectRefusal(["\(directory)/one"], .unsuitable, "lead in a circle")
+  }
+
+  @Test("a link to a disk is the disk")
+  func link() throws {
+    let path = try fixture.image("real", [1, 2, 3])
+    try FileManager.default.createSymbolicLink(
+      atPath: "\(directory)/link", withDestinationPath: path)
+    #expect(try open(["\(directory)/link"]).map(\.byteCount) == [3])
+  }
+
+  @Test("one disk under two names: the same path, a hard link, a symbolic link")
+  func sameDisk() throws {
+    let path = try fixture.image("real", [1, 2, 3])
+    try FileManager.default.linkItem(atPath: path, toPath: "\(directory)/hard")
+    try FileManager.default.createSymbolicLink(
+      atPath: "\(directory)/soft", withDestinationPath: path)
+    expectRefusal([path, path], .misuse, "are the same")
+    expectRefusal([path, "\(directory)/hard"], .misuse, "are the same")
+    expectRefusal(["\(directory)/soft", path], .misuse, "are the same")
+  }
+
+  @Test("a file of the vault itself, also through a link")
+  func insideVault() throws {
+    expectRefusal(["\(fixture.vaultPath)/vault"], .unsuitable, "inside of the vault")
+    try FileManager.default.createSymbolicLink(
+      atPath: "\(directory)/door", withDestinationPath: fixture.vaultPath)
+    expectRefusal(["\(directory)/door/vault"], .unsuitable, "inside of the vault")
+  }
+
+  @Test("a folder whose name begins like the vault's is not inside of it")
+  func besideVault() throws {
+    let path = try fixture.image("vaultier", [1])
+    #expect(try open([path]).count == 1)
+  }
+
+  @Test("seventeen data disks, or two OS disks")
+  func tooMany() throws {
+    let paths = try (0..<17).map { try fixture.image("d\($0)", [UInt8($0)]) }
+    expectRefusal(paths, .misuse, "17 data disks")
+    #expect(try open(Array(paths.prefix(16))).count == 16)
+    #expect(throws: DiskError.self) { try open(Array(paths.prefix(2)), role: .os) }
+  }
+
+  @Test("two disks of one name")
+  func sameName() throws {
+    let name = try #require(Name("disk"))
+    let disks = [
+      Backup.DiskRequest(name: name, role: .data, path: try fixture.image("a", [1])),
+      Backup.DiskRequest(name: name, role: .data, path: try fixture.image("b", [2])),
+    ]
+    let error = #expect(throws: DiskError.self) {
+      try Backup(machine: name, disks: disks).openSources(vaultPath: nil, host: fixture.host)
+    }
+    #expect(error?.code == .misuse)
+  }
+
+  @Test("an image that is not raw is backed up as it is, with a warning")
+  func container() throws {
+    let path = try fixture.image("disk", [0x51, 0x46, 0x49, 0xFB, 0, 0, 0, 3])
+    let report = try fixture.backup(path)
+    #expect(report.warnings.count == 1)
+    #expect(report.warnings[0].contains("qcow2"))
+  }
+}

@@ -1,0 +1,183 @@
+import Logging
+import SnapStoreFormat
+import SnapStoreIO
+import SnapStoreTestSupport
+import SnapStoreVault
+import Testing
+
+/// An empty vault, to which tests commit points without content.
+struct CatalogFixture {
+  let directory: TemporaryDirectory
+  let vault: Vault
+
+  init() throws {
+    directory = try TemporaryDirectory()
+    let host = Host(
+      calls: LinuxSystemCalls(), clock: SystemClock(), randomness: SeededRandomness(seed: 7),
+      description: "test")
+    let log = Logger(label: "test", factory: { _ in SwiftLogNoOpLogHandler() })
+    vault = try Vault.create(
+      in: try LocalObjectStore.create("\(directory.path)/vault", host: host), host: host, log: log)
+  }
+
+  func point(
+    _ machine: String, sequence: UInt64, random: UInt32, session: Session, previous: [[UInt8]]
+  ) throws -> RecoveryPoint {
+    RecoveryPoint(
+      id: PointID(time: Timestamp(seconds: 1_700_000_000 + Int64(sequence)), random: random),
+      machine: try #require(Name(machine)), session: session.id, sequence: sequence,
+      time: Timestamp(seconds: 1_700_000_000 + Int64(sequence)), consistency: .crash, evidence: "",
+      disks: [], parent: nil, previous: previous, descriptor: vault.descriptor)
+  }
+
+  /// Commits the machine's next point, linked to what the catalog says are its heads.
+  @discardableResult
+  func commit(
+    _ machine: String, random: UInt32 = 1, seenBy catalog: PointCatalog? = nil
+  ) throws -> PointID {
+    let catalog = try catalog ?? PointCatalog(vault)
+    let session = try Session.beginWriting(vault, leaningOn: [])
+    let name = try #require(Name(machine))
+    let point = try point(
+      machine, sequence: catalog.nextSequence(of: name), random: random, session: session,
+      previous: catalog.heads(of: name))
+    try session.commit(point)
+    return point.id
+  }
+}
+
+@Suite("The catalog of recovery points")
+struct CatalogTests {
+  @Test("each machine has a sequence and a chain of its own")
+  func sequences() throws {
+    let fixture = try CatalogFixture()
+    for machine in ["web", "db", "web", "web"] { try fixture.commit(machine) }
+    let catalog = try PointCatalog(fixture.vault)
+    #expect(catalog.entries.map(\.point.machine.text) == ["db", "web", "web", "web"])
+    #expect(catalog.entries.map(\.point.sequence) == [1, 1, 2, 3])
+    let web = try #require(Name("web"))
+    let chain = catalog.entries(of: web)
+    #expect(chain[0].point.previous == [])
+    #expect(chain[1].point.previous == [chain[0].hash])
+    #expect(chain[2].point.previous == [chain[1].hash])
+    #expect(catalog.heads(of: web) == [chain[2].hash])
+  }
+
+  @Test("two at once make a fork, which the next point joins")
+  func fork() throws {
+    let fixture = try CatalogFixture()
+    try fixture.commit("web")
+    let seen = try PointCatalog(fixture.vault)
+    try fixture.commit("web", random: 2, seenBy: seen)
+    try fixture.commit("web", random: 3, seenBy: seen)
+    let web = try #require(Name("web"))
+    let forked = try PointCatalog(fixture.vault)
+    #expect(forked.entries.map(\.point.sequence) == [1, 2, 2])
+    #expect(forked.heads(of: web).count == 2)
+    try fixture.commit("web")
+    let joined = try PointCatalog(fixture.vault)
+    #expect(joined.heads(of: web).count == 1)
+    #expect(joined.latest(of: web)?.point.previous.count == 2)
+    #expect(joined.latest(of: web)?.point.sequence == 3)
+  }
+
+  @Test("a point counts only once its session's outcome is committed")
+  func pending() throws {
+    let fixture = try CatalogFixture()
+    let session = try Session.beginWriting(fixture.vault, leaningOn: [])
+    let point = try fixture.point(
+      "web", sequence: 1, random: 5, session: session, previous: [])
+    let store = fixture.vault.store
+    let points = ObjectName(folder: "points", key: "\(point.id).1")
+    #expect(try store.put(points, point.encoded()))
+    #expect(try PointCatalog(fixture.vault).entries.isEmpty)
+    let aborted = SessionOutcome(session: session.id, verdict: .aborted)
+    #expect(
+      try store.put(
+        ObjectName(folder: "outcomes", key: session.id.description), aborted.encoded()))
+    #expect(try PointCatalog(fixture.vault).entries.isEmpty)
+  }
+
+  @Test("who finds its session ended by another says so, and no point appears")
+  func abortedByAnother() throws {
+    let fixture = try CatalogFixture()
+    let session = try Session.beginWriting(fixture.vault, leaningOn: [])
+    let aborted = SessionOutcome(session: session.id, verdict: .aborted)
+    #expect(
+      try fixture.vault.store.put(
+        ObjectName(folder: "outcomes", key: session.id.description), aborted.encoded()))
+    let point = try fixture.point(
+      "web", sequence: 1, random: 5, session: session, previous: [])
+    let error = #expect(throws: VaultError.self) { try session.commit(point) }
+    #expect(error?.code == .aborted)
+    #expect(try PointCatalog(fixture.vault).entries.isEmpty)
+  }
+
+  @Test("latest, a prefix, and what is wrong with either")
+  func resolve() throws {
+    let fixture = try CatalogFixture()
+    let empty = try PointCatalog(fixture.vault)
+    #expect(throws: VaultError.self) { try empty.resolve("latest", machine: nil) }
+    try fixture.commit("web", random: 0xAAAAAA)
+    try fixture.commit("web", random: 0xBBBBBB)
+    let last = try fixture.commit("web", random: 0xCCCCCC)
+    let one = try PointCatalog(fixture.vault)
+    #expect(try one.resolve("latest", machine: nil).point.id == last)
+    #expect(try one.resolve(last.text, machine: nil).point.id == last)
+    #expect(try one.resolve(String(last.text.dropLast(5)), machine: nil).point.id == last)
+    let ambiguous = #expect(throws: VaultError.self) { try one.resolve("2023", machine: nil) }
+    #expect(ambiguous?.code == .ambiguous)
+    let unknown = #expect(throws: VaultError.self) { try one.resolve("1999", machine: nil) }
+    #expect(unknown?.code == .notThere)
+    #expect(throws: VaultError.self) { try one.resolve("", machine: nil) }
+
+    try fixture.commit("db")
+    let two = try PointCatalog(fixture.vault)
+    let which = #expect(throws: VaultError.self) { try two.resolve("latest", machine: nil) }
+    #expect(which?.code == .ambiguous)
+    #expect(which?.hint?.contains("db, web") == true)
+    #expect(try two.resolve("latest", machine: try #require(Name("web"))).point.id == last)
+    let stranger = try #require(Name("stranger"))
+    #expect(throws: VaultError.self) { try two.resolve("latest", machine: stranger) }
+  }
+
+  @Test("a session's record is held while it runs, and a reader's goes when it ends")
+  func sessions() throws {
+    let fixture = try CatalogFixture()
+    let store = fixture.vault.store
+    let point = try fixture.commit("web")
+    let before = try store.list("sessions").count
+    let reader = try Session.beginReading(fixture.vault, leaningOn: [point])
+    let name = ObjectName(folder: "sessions", key: reader.id.description)
+    #expect(reader.isRegistered)
+    #expect(try store.isHeld(name))
+    let bytes = try #require(try store.get(name, limit: 10_000))
+    #expect(try SessionRecord(decoding: bytes.rawSpan).leansOn == [point])
+    try reader.endReading()
+    #expect(try store.list("sessions").count == before)
+  }
+
+  @Test("a session does not begin on a point that is gone")
+  func leaningOnNothing() throws {
+    let fixture = try CatalogFixture()
+    let gone = PointID(time: Timestamp(seconds: 5), random: 5)
+    #expect(throws: VaultError.self) {
+      try Session.beginWriting(fixture.vault, leaningOn: [gone])
+    }
+  }
+
+  @Test("a foreign vault's point is not taken for one of this")
+  func foreignPoint() throws {
+    let fixture = try CatalogFixture()
+    let other = try CatalogFixture()
+    var descriptor = other.vault.descriptor
+    descriptor.id = try #require(VaultID([UInt8](repeating: 9, count: 16)))
+    let session = try Session.beginWriting(fixture.vault, leaningOn: [])
+    var point = try fixture.point("web", sequence: 1, random: 5, session: session, previous: [])
+    point.descriptor = descriptor
+    try session.commit(point)
+    let catalog = try PointCatalog(fixture.vault)
+    #expect(catalog.entries.isEmpty)
+    #expect(catalog.unreadable.count == 1)
+  }
+}
