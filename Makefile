@@ -2,6 +2,7 @@
 
 SWIFT ?= swift
 BUILD = $(SWIFT) build --explicit-target-dependency-import-check error
+TEST = $(SWIFT) test --skip-build --disable-xctest
 SNAPSTORE = .build/release/snapstore
 
 .DEFAULT_GOAL := help
@@ -21,11 +22,11 @@ release: deps ## build the program for use: .build/release/snapstore
 
 test: deps ## build and run all tests
 	$(BUILD) --build-tests
-	$(SWIFT) test --skip-build
+	$(TEST)
 
 test-release: deps ## run all tests on optimized code
 	$(BUILD) --build-tests -c release
-	$(SWIFT) test --skip-build -c release
+	$(TEST) -c release
 
 demo: release ## back up a real disk image, change it, restore both moments, compare
 	@Tests/Demo/demo.sh $(SNAPSTORE)

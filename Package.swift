@@ -62,6 +62,27 @@ let package = Package(
       swiftSettings: settings),
     .executableTarget(
       name: "snapstore", dependencies: ["SnapStoreCommands"], swiftSettings: settings),
+
+    .target(
+      name: "SnapStoreTestSupport", dependencies: ["SnapStoreFormat", "SnapStoreIO"],
+      path: "Tests/SnapStoreTestSupport", swiftSettings: settings),
+    .testTarget(
+      name: "SnapStoreVaultTests",
+      dependencies: [
+        "SnapStoreFormat", "SnapStoreIO", "SnapStoreTestSupport", "SnapStoreVault", logging,
+      ],
+      swiftSettings: settings),
+    .testTarget(
+      name: "SnapStoreEngineTests",
+      dependencies: [
+        "SnapStoreDisks", "SnapStoreEngine", "SnapStoreFormat", "SnapStoreIO",
+        "SnapStoreTestSupport", "SnapStoreVault", logging, system,
+      ],
+      swiftSettings: settings),
+    .testTarget(
+      name: "SnapStoreCommandsTests",
+      dependencies: ["SnapStoreIO", "SnapStoreTestSupport", "snapstore"],
+      swiftSettings: settings),
   ],
   swiftLanguageModes: [.v6]
 )

@@ -50,7 +50,7 @@ struct BackupCommand: ParsableCommand {
 
   func run() throws {
     let console = output.console
-    let host = Host.current()
+    let host = HostSystem.current()
     let disks =
       try osDisks.map { try SourceArgument.parse($0, role: .os) }
       + (dataDisks + sources).map { try SourceArgument.parse($0, role: .data) }

@@ -16,7 +16,7 @@ struct PointsCommand: ParsableCommand {
 
   func run() throws {
     let console = output.console
-    let vault = try vault.open(host: Host.current())
+    let vault = try vault.open(host: HostSystem.current())
     let catalog = try PointCatalog(vault)
     for point in catalog.unreadable {
       console.warn("recovery point \(point.id) can't be read: \(point.reason)")

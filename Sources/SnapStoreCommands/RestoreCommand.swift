@@ -45,7 +45,7 @@ struct RestoreCommand: ParsableCommand {
 
   func run() throws {
     let console = output.console
-    let vault = try vault.open(host: Host.current())
+    let vault = try vault.open(host: HostSystem.current())
     let entry = try PointCatalog(vault).resolve(point, machine: vm)
     var restore = try Restore(
       entry.point, disks: disks,

@@ -37,7 +37,7 @@ struct VaultOptions: ParsableArguments {
   }
 
   /// Opens a vault that exists.
-  func open(host: Host) throws -> Vault {
+  func open(host: HostSystem) throws -> Vault {
     let location = try location()
     do {
       return try Vault.open(
@@ -52,7 +52,7 @@ struct VaultOptions: ParsableArguments {
   }
 
   /// Opens the vault; the embedded default is made if it is not there yet.
-  func openOrMakeDefault(host: Host, console: Console) throws -> Vault {
+  func openOrMakeDefault(host: HostSystem, console: Console) throws -> Vault {
     let location = try location()
     guard location.isDefault else { return try open(host: host) }
     do {

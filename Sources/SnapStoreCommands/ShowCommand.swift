@@ -21,7 +21,7 @@ struct ShowCommand: ParsableCommand {
 
   func run() throws {
     let console = output.console
-    let vault = try vault.open(host: Host.current())
+    let vault = try vault.open(host: HostSystem.current())
     let entry = try PointCatalog(vault).resolve(point, machine: vm)
     if console.isJSON {
       try console.print(Self.fields(entry))

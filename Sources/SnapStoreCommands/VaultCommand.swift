@@ -42,7 +42,7 @@ struct VaultCommand: ParsableCommand {
     }
 
     func run() throws {
-      let host = Host.current()
+      let host = HostSystem.current()
       var parameters = Vault.Parameters()
       parameters.region = region?.text
       parameters.chunkHash = chunkHash
@@ -66,7 +66,7 @@ struct VaultCommand: ParsableCommand {
     @OptionGroup var output: OutputOptions
 
     func run() throws {
-      let vault = try vault.open(host: Host.current())
+      let vault = try vault.open(host: HostSystem.current())
       let summary = try VaultSummary(vault)
       if output.isJSON {
         try output.console.print(Self.fields(vault, summary))

@@ -83,7 +83,7 @@ package final class RestoreTarget: Sendable {
   static func fileName(_ name: Name) -> String { "\(name).img" }
 
   /// Prepares for writing these disks. Nothing shows under a final name before `publish`.
-  package init(_ path: String, names: [Name], host: Host) throws {
+  package init(_ path: String, names: [Name], host: HostSystem) throws {
     self.path = path
     randomness = host.randomness
     let calls = host.calls

@@ -42,7 +42,7 @@ package struct Backup: Sendable {
   }
 
   /// Refuses what is wrong with the request itself, before a vault is made or touched.
-  package func openSources(vaultPath: String?, host: Host) throws -> [SourceDisk] {
+  package func openSources(vaultPath: String?, host: HostSystem) throws -> [SourceDisk] {
     precondition(!disks.isEmpty)
     let dataDisks = disks.count { $0.role == .data }
     guard dataDisks <= Self.maximumDataDisks, disks.count - dataDisks <= 1 else {

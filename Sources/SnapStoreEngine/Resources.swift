@@ -16,7 +16,7 @@ package struct Resources: Sendable {
   package init(memoryByteCount: Int = defaultMemoryByteCount, jobs: Int? = nil) {
     self.memoryByteCount = max(memoryByteCount, Self.minimumMemoryByteCount)
     let pairs = self.memoryByteCount / 2 / (2 * Self.bufferByteCount)
-    self.jobs = max(1, min(jobs ?? Host.processorCount, pairs - 1))
+    self.jobs = max(1, min(jobs ?? HostSystem.processorCount, pairs - 1))
   }
 
   /// One size for all buffers: an extent, or the records of an extent none of which compresses.

@@ -56,37 +56,3 @@ extension Randomness {
     return Array(bytes.prefix(count))
   }
 }
-
-/// What a run takes from the machine it runs on, all of it replaceable.
-package struct Host: Sendable {
-  package var calls: any SystemCalls
-  package var clock: any Clock
-  package var randomness: any Randomness
-  /// For session records: the host's name and the process.
-  package var description: String
-
-  package init(
-    calls: any SystemCalls, clock: any Clock, randomness: any Randomness, description: String
-  ) {
-    self.calls = calls
-    self.clock = clock
-    self.randomness = randomness
-    self.description = description
-  }
-
-  /// The real one.
-  package static func current() -> Host {
-    var name = [CChar](repeating: 0, count: 256)
-    let result = unsafe gethostname(&name, name.count - 1)
-    let hostName =
-      result == 0
-      ? String(decoding: name.prefix { $0 != 0 }.map { UInt8(bitPattern: $0) }, as: UTF8.self)
-      : "unknown"
-    return Host(
-      calls: LinuxSystemCalls(), clock: SystemClock(), randomness: SystemRandomness(),
-      description: "\(hostName), process \(getpid())")
-  }
-
-  /// The processors that this process may use.
-  package static var processorCount: Int { max(1, Int(sysconf(Int32(_SC_NPROCESSORS_ONLN)))) }
-}

@@ -16,17 +16,17 @@ package final class LocalObjectStore: ObjectStore {
 
   package let location: String
   private let root: Directory
-  private let host: Host
+  private let host: HostSystem
   private let folders = Lock<[String: Directory]>([:])
 
-  private init(root: Directory, host: Host) {
+  private init(root: Directory, host: HostSystem) {
     self.root = root
     self.host = host
     location = root.path
   }
 
   /// Opens the store at an existing directory.
-  package static func open(_ path: String, host: Host) throws -> LocalObjectStore {
+  package static func open(_ path: String, host: HostSystem) throws -> LocalObjectStore {
     let root: Directory
     do {
       root = try Directory(path, followLinks: true, calls: host.calls)
@@ -44,7 +44,7 @@ package final class LocalObjectStore: ObjectStore {
 
   /// Makes a directory for a new store, with those above it that are missing, or takes one that is
   /// there and empty, or holds no more than what an interrupted creation left.
-  package static func create(_ path: String, host: Host) throws -> LocalObjectStore {
+  package static func create(_ path: String, host: HostSystem) throws -> LocalObjectStore {
     let root = try makeDirectories(path, host: host)
     try refuseNetwork(root)
     for name in try root.names() {
@@ -57,7 +57,7 @@ package final class LocalObjectStore: ObjectStore {
     return LocalObjectStore(root: root, host: host)
   }
 
-  private static func makeDirectories(_ path: String, host: Host) throws -> Directory {
+  private static func makeDirectories(_ path: String, host: HostSystem) throws -> Directory {
     do {
       return try Directory(path, followLinks: true, calls: host.calls)
     } catch {

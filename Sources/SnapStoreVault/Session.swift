@@ -70,7 +70,7 @@ package final class Session: Sendable {
       purpose: .read)
   }
 
-  private static func randomID(_ host: Host) -> SessionID {
+  private static func randomID(_ host: HostSystem) -> SessionID {
     SessionID(high: host.randomness.next(), low: host.randomness.next())
   }
 

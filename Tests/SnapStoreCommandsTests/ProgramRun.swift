@@ -59,9 +59,9 @@ struct ProgramRun {
     try process.run()
     process.waitUntilExit()
     let texts = try files.map { path in
-      defer { unlink(path) }
-      return String(decoding: try Data(contentsOf: URL(fileURLWithPath: path)), as: UTF8.self)
+      String(decoding: try Data(contentsOf: URL(fileURLWithPath: path)), as: UTF8.self)
     }
+    for path in files { try FileManager.default.removeItem(atPath: path) }
     #expect(process.terminationReason == .exit, "\(arguments): \(texts[1])")
     return Result(status: process.terminationStatus, output: texts[0], errors: texts[1])
   }

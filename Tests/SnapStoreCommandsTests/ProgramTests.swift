@@ -1,4 +1,5 @@
 import Foundation
+import SnapStoreIO
 import SnapStoreTestSupport
 import Testing
 
@@ -142,7 +143,8 @@ struct ProgramTests {
       ["backup", "disk.img", "--jobs", "0"], ["backup", "bad name=x/.img"], ["backup", "x="],
       ["backup", "--vm", "bad/name", "disk.img"], ["backup", "disk.img", "disk.img"],
       ["backup", "--os-disk", "a=disk.img", "--os-disk", "b=disk.img"],
-      ["vault", "create", "v", "--parity", "10"], ["vault", "create", "v", "--chunking", "fixed:7"],
+      ["vault", "create", "v", "--parity", "10"],
+      ["vault", "create", "v", "--chunking", "fixed:7"],
       ["points", "--deleted"],
     ])
   func wrongUsage(arguments: [String]) throws {

@@ -60,7 +60,8 @@ struct DamageTests {
     #expect(try fixture.restored("disk") == content)
   }
 
-  @Test("the index can be damaged, at any place", arguments: [0, 20, 70, 300, 4200, 5000, -3000, -1])
+  @Test(
+    "the index can be damaged, at any place", arguments: [0, 20, 70, 300, 4200, 5000, -3000, -1])
   func damagedIndex(offset: Int) throws {
     let fixture = try backedUp()
     try fixture.damage(try #require(try fixture.objects("index").first), at: offset)

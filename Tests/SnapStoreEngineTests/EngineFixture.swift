@@ -11,15 +11,17 @@ import Testing
 /// A vault in a temporary directory, and disks beside it: what most tests of the engine need.
 final class EngineFixture {
   let directory: TemporaryDirectory
-  var host: Host
+  var host: HostSystem
   /// Puts another store around the local one; what tests use to make it fail.
   var wrap: (any ObjectStore) -> any ObjectStore = { $0 }
 
-  init(parameters: Vault.Parameters = Vault.Parameters(), calls: any SystemCalls = LinuxSystemCalls())
+  init(
+    parameters: Vault.Parameters = Vault.Parameters(), calls: any SystemCalls = LinuxSystemCalls()
+  )
     throws
   {
     directory = try TemporaryDirectory()
-    host = Host(
+    host = HostSystem(
       calls: calls, clock: SystemClock(), randomness: SystemRandomness(), description: "test")
     let store = try LocalObjectStore.create(vaultPath, host: host)
     _ = try Vault.create(in: store, parameters, host: host, log: Self.log)

@@ -59,20 +59,12 @@ struct FailedBackupTests {
     #expect(order.dropFirst().dropLast(4).allSatisfy { $0 == "packs" })
   }
 
-  @Test("a disk that gets shorter while it is read", arguments: [0, 5_000_000])
-  func shorter(length: UInt64) throws {
-    try expectFailure(mentioning: "ended at byte \(length)") { path in
+  @Test(
+    "a disk whose size changes after it was opened", arguments: [0, 5_000_000, 9_000_001])
+  func resized(length: UInt64) throws {
+    try expectFailure(mentioning: "changed its size from 9000000 to \(length)") { path in
       let handle = try FileHandle(forWritingTo: URL(fileURLWithPath: path))
       try handle.truncate(atOffset: length)
-      try handle.close()
-    }
-  }
-
-  @Test("a disk that grows while it is read")
-  func longer() throws {
-    try expectFailure(mentioning: "changed its size from 9000000 to 9000001") { path in
-      let handle = try FileHandle(forWritingTo: URL(fileURLWithPath: path))
-      try handle.truncate(atOffset: 9_000_001)
       try handle.close()
     }
   }
@@ -109,14 +101,20 @@ struct FailedBackupTests {
     #expect(report.warnings.count == 1)
   }
 
-  @Test("a read error names disk and offset")
-  func readError() throws {
-    let calls = FaultyReads(failingFrom: 4_194_304)
+  @Test(
+    "a disk that gives an error, or ends, while it is read",
+    arguments: [
+      (FaultyReads.Fault.error, "cannot read %@ at byte "),
+      (FaultyReads.Fault.end, "%@ ended at byte "),
+    ])
+  func reading(fault: FaultyReads.Fault, text: String) throws {
+    let calls = FaultyReads(fault, from: 4_194_304)
     let fixture = try EngineFixture(calls: calls)
     let path = try fixture.image("disk", TestContent.noise(9_000_000, seed: 4))
     calls.path.withLock { $0 = path }
     let error = #expect(throws: DiskError.self) { try fixture.backup(path) }
-    #expect(error?.message.contains("disk disk: cannot read \(path) at byte") == true)
+    let expected = "disk disk: " + text.replacingOccurrences(of: "%@", with: path)
+    #expect(error?.message.hasPrefix(expected) == true, "\(error?.message ?? "")")
     #expect(try PointCatalog(try fixture.vault()).entries.isEmpty)
   }
 }

@@ -1,14 +1,23 @@
 import SnapStoreIO
 import SystemPackage
 
-/// System calls under which one file gives an input/output error from an offset on.
+/// System calls under which one file can't be read from an offset on.
 final class FaultyReads: SystemCalls {
+  enum Fault: Sendable {
+    /// An input/output error.
+    case error
+    /// The end of the file, though its size says otherwise.
+    case end
+  }
+
   let path = Lock<String?>(nil)
+  private let fault: Fault
   private let offset: UInt64
   private let base = LinuxSystemCalls()
   private let file = Lock<Int32?>(nil)
 
-  init(failingFrom offset: UInt64) {
+  init(_ fault: Fault, from offset: UInt64) {
+    self.fault = fault
     self.offset = offset
   }
 
@@ -21,7 +30,10 @@ final class FaultyReads: SystemCalls {
   func read(
     _ file: Int32, into target: inout MutableRawSpan, at offset: UInt64
   ) throws(Errno) -> Int {
-    if file == self.file.withLock({ $0 }), offset >= self.offset { throw .ioError }
+    if file == self.file.withLock({ $0 }), offset >= self.offset {
+      if fault == .error { throw .ioError }
+      return 0
+    }
     return try base.read(file, into: &target, at: offset)
   }
 

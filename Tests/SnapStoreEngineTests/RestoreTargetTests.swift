@@ -49,7 +49,8 @@ struct RestoreTargetTests {
     _ = try fixture.restore(to: "new")
     #expect(try fixture.restored("a", in: "new") == content)
     let manager = FileManager.default
-    #expect(try manager.contentsOfDirectory(atPath: "\(directory)/new").sorted() == ["a.img", "b.img"])
+    #expect(
+      try manager.contentsOfDirectory(atPath: "\(directory)/new").sorted() == ["a.img", "b.img"])
     let mode = { (path: String) in
       try manager.attributesOfItem(atPath: path)[.posixPermissions] as? NSNumber
     }
@@ -104,7 +105,7 @@ struct RestoreTargetTests {
     case "file": try Data([1, 2]).write(to: URL(fileURLWithPath: taken))
     case "directory":
       try manager.createDirectory(atPath: taken, withIntermediateDirectories: false)
-    case "fifo": #expect(mkfifo(taken, 0o600) == 0)
+    case "fifo": #expect(makeFIFO(taken))
     case "link":
       try manager.createSymbolicLink(
         atPath: taken, withDestinationPath: "\(fixture.vaultPath)/vault")

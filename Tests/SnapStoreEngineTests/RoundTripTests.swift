@@ -25,7 +25,9 @@ struct RoundTripTests {
     #expect(report.files.map(\.byteCount) == [UInt64(byteCount)])
   }
 
-  @Test("every chunk hash and chunking", arguments: ChunkHash.allCases, [Chunking.aligned, .fixed(65536)])
+  @Test(
+    "every chunk hash and chunking", arguments: ChunkHash.allCases,
+    [Chunking.aligned, .fixed(65536)])
   func algorithms(hash: ChunkHash, chunking: Chunking) throws {
     var parameters = Vault.Parameters()
     parameters.chunkHash = hash

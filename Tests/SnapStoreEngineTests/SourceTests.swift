@@ -47,7 +47,7 @@ struct SourceTests {
 
   @Test("a FIFO does not hang", .timeLimit(.minutes(1)))
   func fifo() {
-    #expect(mkfifo("\(directory)/fifo", 0o600) == 0)
+    #expect(makeFIFO("\(directory)/fifo"))
     expectRefusal(["\(directory)/fifo"], .unsuitable, "is a FIFO")
   }
 

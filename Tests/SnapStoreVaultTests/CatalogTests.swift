@@ -12,7 +12,7 @@ struct CatalogFixture {
 
   init() throws {
     directory = try TemporaryDirectory()
-    let host = Host(
+    let host = HostSystem(
       calls: LinuxSystemCalls(), clock: SystemClock(), randomness: SeededRandomness(seed: 7),
       description: "test")
     let log = Logger(label: "test", factory: { _ in SwiftLogNoOpLogHandler() })
@@ -51,7 +51,10 @@ struct CatalogTests {
   @Test("each machine has a sequence and a chain of its own")
   func sequences() throws {
     let fixture = try CatalogFixture()
-    for machine in ["web", "db", "web", "web"] { try fixture.commit(machine) }
+    try fixture.commit("web", random: 1)
+    try fixture.commit("db", random: 2)
+    try fixture.commit("web", random: 3)
+    try fixture.commit("web", random: 4)
     let catalog = try PointCatalog(fixture.vault)
     #expect(catalog.entries.map(\.point.machine.text) == ["db", "web", "web", "web"])
     #expect(catalog.entries.map(\.point.sequence) == [1, 1, 2, 3])
@@ -122,6 +125,7 @@ struct CatalogTests {
     try fixture.commit("web", random: 0xBBBBBB)
     let last = try fixture.commit("web", random: 0xCCCCCC)
     let one = try PointCatalog(fixture.vault)
+    let web = try #require(Name("web"))
     #expect(try one.resolve("latest", machine: nil).point.id == last)
     #expect(try one.resolve(last.text, machine: nil).point.id == last)
     #expect(try one.resolve(String(last.text.dropLast(5)), machine: nil).point.id == last)
@@ -131,12 +135,12 @@ struct CatalogTests {
     #expect(unknown?.code == .notThere)
     #expect(throws: VaultError.self) { try one.resolve("", machine: nil) }
 
-    try fixture.commit("db")
+    try fixture.commit("db", random: 0xDDDDDD)
     let two = try PointCatalog(fixture.vault)
     let which = #expect(throws: VaultError.self) { try two.resolve("latest", machine: nil) }
     #expect(which?.code == .ambiguous)
     #expect(which?.hint?.contains("db, web") == true)
-    #expect(try two.resolve("latest", machine: try #require(Name("web"))).point.id == last)
+    #expect(try two.resolve("latest", machine: web).point.id == last)
     let stranger = try #require(Name("stranger"))
     #expect(throws: VaultError.self) { try two.resolve("latest", machine: stranger) }
   }
