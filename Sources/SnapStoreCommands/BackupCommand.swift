@@ -70,7 +70,7 @@ struct BackupCommand: ParsableCommand {
     if console.isJSON {
       try console.print(Self.summary(report, vault: vault.store.location))
     } else {
-      console.print(Self.text(report, vault: vault.store.location))
+      try console.print(Self.text(report, vault: vault.store.location))
     }
   }
 

@@ -7,13 +7,13 @@ internal import SnapStoreIO
 struct Console {
   var isJSON: Bool
 
-  func print(_ text: String) {
-    Swift.print(text)
+  func print(_ text: String) throws {
+    try StandardOutput.write(text + "\n")
   }
 
   /// One JSON value on one line.
   func print(_ value: JSONValue) throws {
-    Swift.print(try value.line())
+    try print(try value.line())
   }
 
   func warn(_ message: String) {

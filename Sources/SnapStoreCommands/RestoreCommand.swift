@@ -56,7 +56,7 @@ struct RestoreCommand: ParsableCommand {
     if console.isJSON {
       try console.print(Self.summary(report, point: entry.point))
     } else {
-      console.print(Self.text(report, point: entry.point))
+      try console.print(Self.text(report, point: entry.point))
     }
   }
 

@@ -26,7 +26,7 @@ struct ShowCommand: ParsableCommand {
     if console.isJSON {
       try console.print(Self.fields(entry))
     } else {
-      console.print(Self.text(entry))
+      try console.print(Self.text(entry))
     }
   }
 

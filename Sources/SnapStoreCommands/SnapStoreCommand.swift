@@ -8,17 +8,21 @@ public enum SnapStoreCommand {
     Console.startLogging()
     let console = Console(isJSON: arguments.contains("--json"))
     do {
-      var command = try RootCommand.parseAsRoot(arguments)
-      try command.run()
+      try parseAndRun(arguments, console)
       return 0
     } catch {
-      if RootCommand.exitCode(for: error) == .success {
-        console.print(RootCommand.fullMessage(for: error))
-        return 0
-      }
       let failure = Failure(error)
       console.show(failure)
       return failure.code.rawValue
+    }
+  }
+
+  private static func parseAndRun(_ arguments: [String], _ console: Console) throws {
+    do {
+      var command = try RootCommand.parseAsRoot(arguments)
+      try command.run()
+    } catch where RootCommand.exitCode(for: error) == .success {
+      try console.print(RootCommand.fullMessage(for: error))
     }
   }
 }

@@ -53,7 +53,7 @@ struct VaultCommand: ParsableCommand {
       if output.isJSON {
         try output.console.print(["type": "summary", "vault": .string(vault.store.location)])
       } else {
-        output.console.print("Made a vault at \(vault.store.location)")
+        try output.console.print("Made a vault at \(vault.store.location)")
       }
     }
   }
@@ -71,7 +71,7 @@ struct VaultCommand: ParsableCommand {
       if output.isJSON {
         try output.console.print(Self.fields(vault, summary))
       } else {
-        output.console.print(Self.text(vault, summary))
+        try output.console.print(Self.text(vault, summary))
       }
     }
 

@@ -83,8 +83,8 @@ package struct PackIdentity: Equatable, Sendable {
 /// section table, and a footer of 64 bytes in the header's form. The footer comes last, because a
 /// pack is written as a stream; a reader begins with it.
 package enum PackLayout {
-  /// No pack is longer; a hostile footer can't make a reader ask for more.
-  package static let maximumByteCount: UInt64 = 1 << 32
+  /// No pack is longer: what bounds the memory that a hostile one can make a reader use.
+  package static let maximumByteCount: UInt64 = 1 << 28
   private enum SectionType {
     static let identity: UInt32 = 1
     static let directory: UInt32 = 2
