@@ -3,10 +3,11 @@
 SWIFT ?= swift
 BUILD = $(SWIFT) build --explicit-target-dependency-import-check error
 TEST = $(SWIFT) test --skip-build --disable-xctest
+BENCH ?= /var/tmp/snapstore-bench
 SNAPSTORE = .build/release/snapstore
 
 .DEFAULT_GOAL := help
-.PHONY: help deps build release test test-release demo format lint clean
+.PHONY: help deps build release test test-release demo bench format lint clean
 
 help: ## list the targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 16
@@ -30,6 +31,14 @@ test-release: deps ## run all tests on optimized code
 
 demo: release ## back up a real disk image, change it, restore both moments, compare
 	@Tests/Demo/demo.sh $(SNAPSTORE)
+
+bench: release ## compare with borg, restic and cp on real disk images (root, 30 GiB, an hour)
+	apt-get install -y -qq borgbackup restic mmdebstrap xfsprogs lvm2 fdisk dosfstools mtools
+	Benchmarks/make-corpus.sh $(BENCH)/corpus
+	Benchmarks/compare.py --snapstore $(SNAPSTORE) --work $(BENCH)/work --runs 3 \
+	  --images $(addprefix $(BENCH)/corpus/,web.img db.img data.img) \
+	  --second-day $(addprefix $(BENCH)/corpus/day2/,web.img db.img data.img) \
+	  --json $(BENCH)/figures.json
 
 format: ## format all Swift code in place
 	$(SWIFT) format format --in-place --recursive Sources Tests Package.swift
