@@ -67,6 +67,10 @@ let package = Package(
       name: "SnapStoreTestSupport", dependencies: ["SnapStoreFormat", "SnapStoreIO"],
       path: "Tests/SnapStoreTestSupport", swiftSettings: settings),
     .testTarget(
+      name: "SnapStoreFormatTests",
+      dependencies: ["SnapStoreFormat", "SnapStoreIO", "SnapStoreTestSupport"],
+      swiftSettings: settings),
+    .testTarget(
       name: "SnapStoreVaultTests",
       dependencies: [
         "SnapStoreFormat", "SnapStoreIO", "SnapStoreTestSupport", "SnapStoreVault", logging,

@@ -25,7 +25,8 @@ struct PointsCommand: ParsableCommand {
     if console.isJSON {
       try console.print(.array(points.map(Self.fields)))
     } else if points.isEmpty {
-      try console.print("No recovery points\(vm.map { " of \($0)" } ?? "") in \(vault.store.location)")
+      try console.print(
+        "No recovery points\(vm.map { " of \($0)" } ?? "") in \(vault.store.location)")
     } else {
       try console.print(Self.table(points).text)
     }

@@ -21,7 +21,7 @@ public enum SnapStoreCommand {
     do {
       var command = try RootCommand.parseAsRoot(arguments)
       try command.run()
-    } catch where RootCommand.exitCode(for: error) == .success {
+    } catch  where RootCommand.exitCode(for: error) == .success {
       try console.print(RootCommand.fullMessage(for: error))
     }
   }

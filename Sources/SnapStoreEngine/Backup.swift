@@ -70,11 +70,12 @@ package struct Backup: Sendable {
     let start = vault.host.clock.monotonicSeconds()
     let time = vault.now()
     progress.begin(total: sources.reduce(0) { $0 + $1.byteCount })
-    let parent = try PointCatalog(vault).latest(of: machine)?.point.id
-    let session = try Session.beginWriting(vault, leaningOn: parent.map { [$0] } ?? [])
+    let parent = try PointCatalog(vault).latest(of: machine)?.point
+    let session = try Session.beginWriting(vault, leaningOn: parent.map { [$0.id] } ?? [])
     let index = try ChunkIndex(session: session, memory: resources.indexByteCount)
     let pipeline = BackupPipeline(
-      disks: sources, session: session, index: index, resources: resources,
+      disks: sources, parents: try parentMaps(sources, parent, index, session), session: session,
+      index: index, resources: resources,
       verifiesWrites: verifiesWrites, progress: progress)
     let results = try pipeline.run()
 
@@ -88,13 +89,32 @@ package struct Backup: Sendable {
     try index.writeSegment()
 
     var point = try makePoint(
-      sources, results, session: session, time: time, parent: parent,
+      sources, results, session: session, time: time, parent: parent?.id,
       isStable: unstable.isEmpty)
     Self.shareOverhead(
       of: session.storedByteCount + Session.commitByteCount(point), among: &point.disks)
     try session.commit(point)
     let seconds = vault.host.clock.monotonicSeconds() - start
     return Report(point: point, warnings: warnings, seconds: seconds)
+  }
+
+  /// The parent's map of each source that the parent point has a disk of the same name for. None
+  /// where something that the parent refers to may be lost: then every chunk is looked up, and
+  /// what is missing is stored again, which heals the points that use it.
+  private func parentMaps(
+    _ sources: [SourceDisk], _ parent: RecoveryPoint?, _ index: ChunkIndex, _ session: Session
+  ) throws -> [ParentMap?] {
+    let vault = session.vault
+    if index.hasMissingPacks {
+      vault.log.warning("packs are missing from the vault; what they held is stored again")
+    }
+    let isSound = try !index.hasMissingPacks && vault.store.list(VaultFolder.damage).isEmpty
+    return sources.map { source in
+      guard isSound, let disk = parent?.disks.first(where: { $0.name == source.name }) else {
+        return nil
+      }
+      return ParentMap(vault: vault, index: index, disk: disk)
+    }
   }
 
   private func containerWarnings(_ sources: [SourceDisk]) throws -> [String] {

@@ -15,9 +15,12 @@ final class BackupPipeline: Sendable {
     var item: ExtentSchedule.Item
     var buffer: Buffer
     var readByteCount: UInt64
+    var parent: ParentMap.Extent?
   }
 
   private let disks: [SourceDisk]
+  /// The parent point's map of each disk, where there is one.
+  private let parents: [ParentMap?]
   private let session: Session
   private let index: ChunkIndex
   private let resources: Resources
@@ -31,10 +34,12 @@ final class BackupPipeline: Sendable {
   private let nodes: Channel<NodeRecord>
 
   init(
-    disks: [SourceDisk], session: Session, index: ChunkIndex, resources: Resources,
-    verifiesWrites: Bool, progress: Progress
+    disks: [SourceDisk], parents: [ParentMap?], session: Session, index: ChunkIndex,
+    resources: Resources, verifiesWrites: Bool, progress: Progress
   ) {
+    precondition(parents.count == disks.count)
     self.disks = disks
+    self.parents = parents
     self.session = session
     self.index = index
     self.resources = resources
@@ -102,7 +107,9 @@ final class BackupPipeline: Sendable {
       }
       bytes.zero(position..<item.plan.range.count)
     }
-    return ReadExtent(item: item, buffer: buffer, readByteCount: readByteCount)
+    return ReadExtent(
+      item: item, buffer: buffer, readByteCount: readByteCount,
+      parent: try parents[item.disk]?.extent(item.plan.number))
   }
 
   private func compute(_ assemblies: [DiskAssembly], _ store: MapNodeStore) throws {
@@ -110,12 +117,16 @@ final class BackupPipeline: Sendable {
       vault: session.vault, index: index, encoder: encoder, outputs: outputs)
     while let extent = try extents.receive() {
       let plan = extent.item.plan
-      let result = try processor.process(extent.buffer.bytes.extracting(0..<plan.range.count))
+      let result = try processor.process(
+        extent.buffer.bytes.extracting(0..<plan.range.count), parent: extent.parent)
       var figures = result.figures
       figures.readByteCount = extent.readByteCount
       if let batch = result.newChunks { try batches.send(batch) }
-      var reference = MapReference.hole
-      if let node = result.node {
+      let reference: MapReference
+      switch result.content {
+      case .unchanged(let parent): reference = parent
+      case .zeros: reference = .hole
+      case .node(let node):
         let stored = try store.store(node.encoded())
         figures.storedByteCount += UInt64(stored.storedByteCount)
         reference = .node(stored.id, dataByteCount: node.dataByteCount)

@@ -9,26 +9,46 @@ struct RecordBatch: Sendable {
   var entries: [PackDirectoryEntry]
 }
 
+/// What an extent is now.
+enum ExtentContent {
+  /// All as in the parent point: this reference stands for it.
+  case unchanged(MapReference)
+  /// All zeros.
+  case zeros
+  case node(ExtentNode)
+}
+
 /// What computing an extent gave.
 struct ProcessedExtent {
-  /// The extent's node; nil where it is all zeros.
-  var node: ExtentNode?
+  var content: ExtentContent
   var newChunks: RecordBatch?
   /// Only `newByteCount`, `reusedByteCount` and `storedByteCount` are set.
   var figures = BackupFigures()
 }
 
-/// The computing stage of a backup: cuts an extent, names its chunks, asks once which of them are
-/// new, and compresses those. One a lane; its arrays are used again from extent to extent.
+/// The computing stage of a backup: finds what is as in the parent point, cuts the rest into
+/// chunks, names those, asks once which of them are new, and compresses these. One a lane; its
+/// arrays are used again from extent to extent.
 final class ExtentProcessor {
+  private struct Chunk {
+    var range: Range<Int>
+    var id: ChunkID
+    var fingerprint: Fingerprint
+    var isNew = false
+  }
+
   private let vault: Vault
   private let index: ChunkIndex
   private let cutter: ChunkCutter
   private let encoder: RecordEncoder
   private let outputs: BufferPool
   private var pieces: [ExtentPiece] = []
-  private var ids: [ChunkID] = []
-  private var fingerprints: [Fingerprint] = []
+  private var parentPieces: [ParentPiece] = []
+  private var chunks: [Chunk] = []
+  /// The chunks that the parent point does not have at this place, by position in `chunks`, and
+  /// what the index says of them.
+  private var unknown: [Int] = []
+  private var unknownIDs: [ChunkID] = []
   private var isNew: [Bool] = []
   private var scratch = [UInt8](repeating: 0, count: FormatLimit.maximumChunk)
 
@@ -40,41 +60,101 @@ final class ExtentProcessor {
     cutter = ChunkCutter(vault.descriptor.chunking, secrets: vault.secrets)
   }
 
-  func process(_ extent: RawSpan) throws -> ProcessedExtent {
-    cutter.cut(extent, into: &pieces)
-    ids.removeAll(keepingCapacity: true)
-    fingerprints.removeAll(keepingCapacity: true)
-    for piece in pieces where !piece.isZero {
-      let bytes = extent.extracting(piece.range)
-      fingerprints.append(Fingerprint(of: bytes, secrets: vault.secrets))
-      ids.append(vault.hasher.id(of: bytes, domain: .chunk))
+  func process(_ extent: RawSpan, parent: ParentMap.Extent?) throws -> ProcessedExtent {
+    if let parent {
+      if compare(extent, with: parent.node) {
+        var result = ProcessedExtent(content: .unchanged(parent.reference))
+        result.figures.reusedByteCount = parent.reference.dataByteCount
+        return result
+      }
+      cutter.recut(extent, parent: parentPieces, into: &pieces)
+    } else {
+      cutter.cut(extent, into: &pieces)
     }
-    guard !ids.isEmpty else { return ProcessedExtent() }
-    try index.claim(ids, isNew: &isNew)
-    var result = ProcessedExtent(node: makeNode())
+    nameChunks(extent, parent: parent?.node)
+    guard !chunks.isEmpty else { return ProcessedExtent(content: .zeros) }
+    try index.claim(unknownIDs, isNew: &isNew)
+    for (position, chunk) in unknown.enumerated() { chunks[chunk].isNew = isNew[position] }
+
+    var result = ProcessedExtent(content: .node(makeNode()))
     result.newChunks = try encodeNew(extent)
-    for (chunk, piece) in pieces.lazy.filter({ !$0.isZero }).enumerated() {
-      if isNew[chunk] {
-        result.figures.newByteCount += UInt64(piece.length)
+    for chunk in chunks {
+      if chunk.isNew {
+        result.figures.newByteCount += UInt64(chunk.range.count)
       } else {
-        result.figures.reusedByteCount += UInt64(piece.length)
+        result.figures.reusedByteCount += UInt64(chunk.range.count)
       }
     }
     result.figures.storedByteCount = UInt64(result.newChunks?.byteCount ?? 0)
     return result
   }
 
+  /// Fills `parentPieces`; true if nothing has changed.
+  private func compare(_ extent: RawSpan, with node: ExtentNode) -> Bool {
+    parentPieces.removeAll(keepingCapacity: true)
+    var offset = 0
+    var isUnchanged = true
+    for range in node.ranges {
+      let piece: ExtentPiece
+      var isSame = offset + range.length <= extent.byteCount
+      switch range {
+      case .zeros(let length):
+        piece = ExtentPiece(offset: offset, length: length, isZero: true)
+        isSame = isSame && ChunkCutter.isZero(extent.extracting(piece.range))
+      case .chunk(let length, _, let fingerprint):
+        piece = ExtentPiece(offset: offset, length: length, isZero: false)
+        isSame =
+          isSame
+          && Fingerprint(of: extent.extracting(piece.range), secrets: vault.secrets) == fingerprint
+      }
+      parentPieces.append(ParentPiece(piece, isUnchanged: isSame))
+      isUnchanged = isUnchanged && isSame
+      offset += range.length
+    }
+    return isUnchanged && offset == extent.byteCount
+  }
+
+  /// Fills `chunks`: what is unchanged takes its name from the parent, the rest is computed and
+  /// noted in `unknown`.
+  private func nameChunks(_ extent: RawSpan, parent: ExtentNode?) {
+    chunks.removeAll(keepingCapacity: true)
+    unknown.removeAll(keepingCapacity: true)
+    unknownIDs.removeAll(keepingCapacity: true)
+    var next = 0
+    for piece in pieces where !piece.isZero {
+      if let parent {
+        while next < parentPieces.count, parentPieces[next].piece.offset < piece.offset {
+          next += 1
+        }
+        if next < parentPieces.count, parentPieces[next] == ParentPiece(piece, isUnchanged: true),
+          case .chunk(_, let id, let fingerprint) = parent.ranges[next]
+        {
+          chunks.append(Chunk(range: piece.range, id: id, fingerprint: fingerprint))
+          continue
+        }
+      }
+      let bytes = extent.extracting(piece.range)
+      let id = vault.hasher.id(of: bytes, domain: .chunk)
+      unknown.append(chunks.count)
+      unknownIDs.append(id)
+      chunks.append(
+        Chunk(
+          range: piece.range, id: id, fingerprint: Fingerprint(of: bytes, secrets: vault.secrets)))
+    }
+  }
+
   private func makeNode() -> ExtentNode {
     var ranges: [MapRange] = []
     ranges.reserveCapacity(pieces.count)
-    var chunk = 0
+    var next = 0
     for piece in pieces {
       if piece.isZero {
         ranges.append(.zeros(length: piece.length))
       } else {
+        let chunk = chunks[next]
         ranges.append(
-          .chunk(length: piece.length, id: ids[chunk], fingerprint: fingerprints[chunk]))
-        chunk += 1
+          .chunk(length: piece.length, id: chunk.id, fingerprint: chunk.fingerprint))
+        next += 1
       }
     }
     return ExtentNode(ranges: ranges)
@@ -84,14 +164,11 @@ final class ExtentProcessor {
     guard isNew.contains(true) else { return nil }
     var batch = RecordBatch(buffer: outputs.take(), byteCount: 0, entries: [])
     try batch.buffer.withMutableBytes { target throws(any Error) in
-      var chunk = 0
-      for piece in pieces where !piece.isZero {
-        defer { chunk += 1 }
-        guard isNew[chunk] else { continue }
+      for chunk in chunks where chunk.isNew {
         let entry = try scratch.withMutableRawSpan { scratch in
           try encoder.encode(
-            extent.extracting(piece.range), id: ids[chunk], kind: .chunk,
-            fingerprint: fingerprints[chunk], to: &target, at: batch.byteCount, scratch: &scratch)
+            extent.extracting(chunk.range), id: chunk.id, kind: .chunk,
+            fingerprint: chunk.fingerprint, to: &target, at: batch.byteCount, scratch: &scratch)
         }
         batch.byteCount += entry.record.byteCount
         batch.entries.append(entry)

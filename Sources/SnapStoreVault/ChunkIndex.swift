@@ -16,6 +16,8 @@ package final class ChunkIndex: Sendable {
     var segments: [IndexSegment] = []
     /// Nil: claimed, and not yet in a finished pack.
     var table: [ChunkID: ChunkLocation?] = [:]
+    /// Of what no good copy was found: known by name, and to be stored again by who has it.
+    var lost: Set<ChunkID> = []
     /// What the next segment will hold.
     var uncovered: [(pack: CoveredPack, entries: [PackDirectoryEntry])] = []
     var uncoveredEntryCount = 0
@@ -92,25 +94,38 @@ package final class ChunkIndex: Sendable {
     }
   }
 
+  /// Whether a pack that a segment covers is missing or has another size. Then what a parent point
+  /// refers to may be gone, and must be looked up before it is relied on.
+  package var hasMissingPacks: Bool {
+    state.withLock { state in state.segments.contains { !$0.hasAllPacks } }
+  }
+
   // MARK: Lookup
 
   /// Asks for many chunks at once, with two short locks for all. `isNew[i]` becomes true if nobody
   /// has `ids[i]` and the caller now has to store it; of equal IDs only the first is new.
   package func claim(_ ids: [ChunkID], isNew: inout [Bool]) throws {
     isNew.removeAll(keepingCapacity: true)
-    let segments = state.withLock { state -> [IndexSegment] in
-      for id in ids { isNew.append(state.table[id] == nil) }
-      return state.segments
+    let (segments, lost) = state.withLock { state in
+      for id in ids { isNew.append(state.table[id] == nil || state.lost.contains(id)) }
+      return (state.segments, state.lost)
     }
-    for index in ids.indices where isNew[index] {
+    for index in ids.indices where isNew[index] && !lost.contains(ids[index]) {
       isNew[index] = try locations(of: ids[index], in: segments).isEmpty
     }
     state.withLock { state in
       for index in ids.indices where isNew[index] {
-        isNew[index] = state.table[ids[index]] == nil
+        let wasLost = state.lost.remove(ids[index]) != nil
+        isNew[index] = wasLost || state.table[ids[index]] == nil
         if isNew[index] { state.table.updateValue(nil, forKey: ids[index]) }
       }
     }
+  }
+
+  /// Takes note that no copy of a chunk or map node is good. The next claim of it is new again, so
+  /// that a backup which meets the content stores it, and every point that uses it is healed.
+  func markLost(_ id: ChunkID) {
+    _ = state.withLock { $0.lost.insert(id) }
   }
 
   /// Every known copy of a chunk in finished packs.

@@ -164,6 +164,7 @@ package final class ChunkReader: Sendable {
       vault.log.warning(
         "map node \(id) is damaged in pack \(location.pack) at \(location.record.offset)")
     }
+    index.markLost(id)
     throw VaultError(.damaged, "no good copy of map node \(id) is left in the vault")
   }
 

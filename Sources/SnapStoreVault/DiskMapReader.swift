@@ -28,15 +28,22 @@ package struct DiskMapReader: Sendable {
       try body(number, id, dataByteCount)
       return
     }
+    let node = try span(number, level: level, node: id, dataByteCount: dataByteCount)
     let first = number * UInt64(FormatLimit.mapFanOut)
-    let below = DiskMap.nodeCount(ofDisk: diskByteCount, level: level - 1)
-    let node = try decode(id, dataByteCount, \.dataByteCount) { bytes throws(FormatError) in
-      try SpanNode(
-        decoding: bytes, level: level,
-        childCount: Int(min(UInt64(FormatLimit.mapFanOut), below - first)))
-    }
     for (child, reference) in node.children.enumerated() {
       try walk(reference, level: level - 1, number: first + UInt64(child), body)
+    }
+  }
+
+  /// The span node of this number at its level, to which a reference was found.
+  func span(
+    _ number: UInt64, level: Int, node id: ChunkID, dataByteCount: UInt64
+  ) throws -> SpanNode {
+    let fanOut = UInt64(FormatLimit.mapFanOut)
+    let below = DiskMap.nodeCount(ofDisk: diskByteCount, level: level - 1)
+    return try decode(id, dataByteCount, \.dataByteCount) { bytes throws(FormatError) in
+      try SpanNode(
+        decoding: bytes, level: level, childCount: Int(min(fanOut, below - number * fanOut)))
     }
   }
 

@@ -56,6 +56,8 @@ final class IndexSegment: Sendable {
     }
   }
 
+  var hasAllPacks: Bool { usable.allSatisfy { $0 } }
+
   private static func read(_ range: Range<UInt64>, _ reader: any ObjectReader) throws -> [UInt8] {
     guard range.upperBound <= reader.byteCount else { throw FormatError.damaged("is cut off") }
     return try reader.bytes(range)

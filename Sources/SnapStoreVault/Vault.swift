@@ -33,7 +33,8 @@ package struct Vault: Sendable {
 
   /// Makes a vault in a store that has none. Its descriptor is durable when this returns.
   package static func create(
-    in store: any ObjectStore, _ parameters: Parameters = Parameters(), host: HostSystem, log: Logger
+    in store: any ObjectStore, _ parameters: Parameters = Parameters(), host: HostSystem,
+    log: Logger
   ) throws -> Vault {
     let time = host.clock.now()
     guard let id = VaultID(host.randomness.bytes(VaultID.byteCount)) else {
@@ -52,7 +53,8 @@ package struct Vault: Sendable {
 
   /// Opens the vault in a store. Where its descriptor is lost or damaged, the copy in a recovery
   /// point is used, and a warning logged.
-  package static func open(_ store: any ObjectStore, host: HostSystem, log: Logger) throws -> Vault {
+  package static func open(_ store: any ObjectStore, host: HostSystem, log: Logger) throws -> Vault
+  {
     let descriptor: VaultDescriptor
     do {
       guard let bytes = try store.get(.vaultDescriptor, limit: FormatLimit.smallObject) else {

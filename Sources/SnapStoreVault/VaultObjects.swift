@@ -8,6 +8,9 @@ package enum VaultFolder {
   package static let points = "points"
   package static let sessions = "sessions"
   package static let outcomes = "outcomes"
+  /// What was found damaged; this program records nothing there yet, and trusts no parent point
+  /// where a newer one has.
+  package static let damage = "damage"
   /// Decisions of collections; this program makes none, and leaves a vault alone that has some.
   package static let epochs = "epochs"
 }
