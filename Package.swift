@@ -56,6 +56,14 @@ let package = Package(
       swiftSettings: settings),
     .executableTarget(
       name: "snapstore", dependencies: ["SnapStoreCommands"], swiftSettings: settings),
+
+    .target(
+      name: "SnapStoreTestSupport", dependencies: ["SnapStoreFormat", "SnapStoreIO", system],
+      path: "Tests/SnapStoreTestSupport", swiftSettings: settings),
+    .testTarget(
+      name: "SnapStoreFormatTests",
+      dependencies: ["SnapStoreFormat", "SnapStoreTestSupport", crypto],
+      exclude: ["Golden"], swiftSettings: settings),
   ],
   swiftLanguageModes: [.v6]
 )
