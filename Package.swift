@@ -64,12 +64,12 @@ let package = Package(
       name: "snapstore", dependencies: ["SnapStoreCommands"], swiftSettings: settings),
 
     .target(
-      name: "SnapStoreTestSupport", dependencies: ["SnapStoreFormat", "SnapStoreIO"],
+      name: "SnapStoreTestSupport", dependencies: ["SnapStoreFormat", "SnapStoreIO", system],
       path: "Tests/SnapStoreTestSupport", swiftSettings: settings),
     .testTarget(
       name: "SnapStoreFormatTests",
-      dependencies: ["SnapStoreFormat", "SnapStoreIO", "SnapStoreTestSupport"],
-      swiftSettings: settings),
+      dependencies: ["SnapStoreFormat", "SnapStoreIO", "SnapStoreTestSupport", crypto],
+      exclude: ["Golden"], swiftSettings: settings),
     .testTarget(
       name: "SnapStoreVaultTests",
       dependencies: [

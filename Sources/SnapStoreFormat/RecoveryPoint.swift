@@ -43,13 +43,14 @@ package struct BackupFigures: Equatable, Sendable {
 
   package init() {}
 
+  /// Wraps around: figures that were read from a vault may be anything, and are only shown.
   package static func + (left: BackupFigures, right: BackupFigures) -> BackupFigures {
     var sum = left
-    sum.readByteCount += right.readByteCount
-    sum.holeByteCount += right.holeByteCount
-    sum.newByteCount += right.newByteCount
-    sum.reusedByteCount += right.reusedByteCount
-    sum.storedByteCount += right.storedByteCount
+    sum.readByteCount &+= right.readByteCount
+    sum.holeByteCount &+= right.holeByteCount
+    sum.newByteCount &+= right.newByteCount
+    sum.reusedByteCount &+= right.reusedByteCount
+    sum.storedByteCount &+= right.storedByteCount
     return sum
   }
 
@@ -125,6 +126,9 @@ package struct PointDisk: Equatable, Sendable {
       throw .damaged("the map's level does not fit the disk's size", at: reader.offset)
     }
     root = try MapReference(from: &reader)
+    guard root.dataByteCount <= byteCount else {
+      throw .damaged("a disk has more data than bytes", at: reader.offset)
+    }
     figures = try BackupFigures(from: &reader)
   }
 }
@@ -223,6 +227,9 @@ package struct RecoveryPoint: Equatable, Sendable {
     machine = try Name(from: &identity)
     session = try SessionID(from: &identity)
     sequence = try identity.uint64()
+    guard sequence > 0, sequence <= UInt64(Int64.max) else {
+      throw .damaged("the sequence number is \(sequence)")
+    }
     time = try Timestamp(from: &identity)
     try identity.finish()
 
@@ -246,8 +253,14 @@ package struct RecoveryPoint: Equatable, Sendable {
     var reader = ByteReader(body.rawSpan)
     let count = try reader.length(limit: maximumDisks, of: "the number of disks")
     var disks: [PointDisk] = []
+    // Sizes are added up in many places; here is the one where they might overflow.
+    var room = UInt64(Int64.max)
     for _ in 0..<count {
       let disk = try PointDisk(from: &reader)
+      guard disk.byteCount <= room else {
+        throw .damaged("the disks together are beyond the limit", at: reader.offset)
+      }
+      room -= disk.byteCount
       guard !disks.contains(where: { $0.name == disk.name }) else {
         throw .damaged("two disks have one name", at: reader.offset)
       }

@@ -80,6 +80,7 @@ package struct SessionRecord: Equatable, Sendable {
     let hostBody = try object.body(SectionType.host)
     var host = ByteReader(hostBody.rawSpan)
     self.host = try host.text()
+    try host.finish()
   }
 }
 

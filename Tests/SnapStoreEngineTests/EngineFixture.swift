@@ -21,8 +21,7 @@ final class EngineFixture {
     throws
   {
     directory = try TemporaryDirectory()
-    host = HostSystem(
-      calls: calls, clock: SystemClock(), randomness: SystemRandomness(), description: "test")
+    host = .forTests(calls: calls, clock: SteppingClock())
     let store = try LocalObjectStore.create(vaultPath, host: host)
     _ = try Vault.create(in: store, parameters, host: host, log: Self.log)
   }

@@ -12,9 +12,7 @@ struct CatalogFixture {
 
   init() throws {
     directory = try TemporaryDirectory()
-    let host = HostSystem(
-      calls: LinuxSystemCalls(), clock: SystemClock(), randomness: SeededRandomness(seed: 7),
-      description: "test")
+    let host = HostSystem.forTests()
     let log = Logger(label: "test", factory: { _ in SwiftLogNoOpLogHandler() })
     vault = try Vault.create(
       in: try LocalObjectStore.create("\(directory.path)/vault", host: host), host: host, log: log)

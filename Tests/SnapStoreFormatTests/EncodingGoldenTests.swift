@@ -1,0 +1,104 @@
+import SnapStoreFormat
+import SnapStoreTestSupport
+import Testing
+
+/// The exact bytes of every encoding. Whoever changes one changes the format.
+@Suite struct EncodingGoldenTests {
+  @Test func frame() throws {
+    let object = SectionedObject(
+      kind: .session, features: FeatureBits(required: 0, optional: 5),
+      sections: [
+        .init(type: 1, isRequired: true, body: [1, 2, 3]), .init(type: 9, body: []),
+        .init(type: 7, body: Array(repeating: 0xEE, count: 16)),
+      ])
+    try expectGolden(object.encoded(), "frame")
+    let decoded = try SectionedObject(decoding: object.encoded().rawSpan, expecting: .session)
+    #expect(decoded == object)
+  }
+
+  @Test func descriptor() throws {
+    try expectGolden(try Sample.descriptor().encoded(), "descriptor")
+    try expectGolden(try Sample.fixedDescriptor().encoded(), "descriptor-fixed")
+    for descriptor in [try Sample.descriptor(), try Sample.fixedDescriptor()] {
+      #expect(try VaultDescriptor(decoding: descriptor.encoded().rawSpan) == descriptor)
+    }
+  }
+
+  @Test func point() throws {
+    let point = try Sample.point()
+    try expectGolden(point.encoded(), "point")
+    #expect(try RecoveryPoint(decoding: point.encoded().rawSpan) == point)
+  }
+
+  @Test func firstPointOfAMachine() throws {
+    var point = try Sample.point()
+    point.parent = nil
+    point.previous = []
+    point.disks = []
+    #expect(try RecoveryPoint(decoding: point.encoded().rawSpan) == point)
+  }
+
+  @Test func sessionAndOutcome() throws {
+    try expectGolden(Sample.sessionRecord.encoded(), "session")
+    try expectGolden(Sample.outcome.encoded(), "outcome")
+    #expect(
+      try SessionRecord(decoding: Sample.sessionRecord.encoded().rawSpan) == Sample.sessionRecord)
+    for verdict in [SessionOutcome.Verdict.committed, .aborted] {
+      let outcome = SessionOutcome(session: Sample.session, verdict: verdict)
+      #expect(try SessionOutcome(decoding: outcome.encoded().rawSpan) == outcome)
+    }
+  }
+
+  @Test func recordHead() throws {
+    let bytes = Sample.encoded(Sample.record)
+    try expectGolden(bytes, "record-head")
+    #expect(try PackRecord(decodingHead: bytes.rawSpan) == Sample.record)
+  }
+
+  @Test func pack() throws {
+    try expectGolden(PackLayout.header(), "pack-header")
+    try expectGolden(try Sample.pack(), "pack")
+  }
+
+  @Test func indexPageAndFilter() throws {
+    var writer = ByteWriter()
+    IndexPage.append(Sample.entries(3)[...], to: &writer)
+    try expectGolden(writer.bytes, "index-page")
+    try expectGolden(IndexFilter.encodePages(over: Sample.entries(3)), "index-filter")
+  }
+
+  @Test func indexSegment() throws {
+    try expectGolden(
+      IndexSegmentLayout.encode(packs: Sample.packs, entries: Sample.entries(80)),
+      "index-segment")
+  }
+
+  @Test func mapNodes() throws {
+    try expectGolden(Sample.extentNode.encoded(), "extent-node")
+    try expectGolden(Sample.spanNode.encoded(), "span-node")
+    #expect(
+      try ExtentNode(
+        decoding: Sample.extentNode.encoded().rawSpan, extentLength: Sample.extentLength)
+        == Sample.extentNode)
+    #expect(
+      try SpanNode(decoding: Sample.spanNode.encoded().rawSpan, level: 2, childCount: 3)
+        == Sample.spanNode)
+  }
+
+  /// The numbers that mark things, spelled out.
+  @Test func numbers() {
+    var writer = ByteWriter()
+    writer.append(Magic.object)
+    writer.append(Magic.record)
+    #expect(String(decoding: writer.bytes, as: UTF8.self) == "SNAPSTORSREC")
+    #expect(Magic.formatVersion == 1)
+    #expect(ObjectKind.allCases.map(\.rawValue) == [1, 2, 3, 4, 5, 6, 7])
+    #expect(Codec.allCases.map(\.rawValue) == [0, 1])
+    #expect(ChunkHash.allCases.map(\.recordedName) == ["sha256-tree16k", "xxh3-128"])
+    #expect(
+      Consistency.allCases.map(\.name) == ["application", "file-system", "crash", "inconsistent"])
+    #expect(FormatLimit.block == 4096 && FormatLimit.extent == 4 << 20)
+    #expect(FormatLimit.minimumChunk == 16384 && FormatLimit.maximumChunk == 262_144)
+    #expect(FormatLimit.mapFanOut == 64 && FormatLimit.zeroRun == 16384)
+  }
+}

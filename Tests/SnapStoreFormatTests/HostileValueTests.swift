@@ -1,0 +1,194 @@
+import SnapStoreFormat
+import SnapStoreTestSupport
+import Testing
+
+/// Objects whose checksums are right and whose values are not: what a hostile vault may hold.
+@Suite struct HostileValueTests {
+  /// The object with the body of one section rewritten.
+  static func rewriting(
+    _ bytes: [UInt8], _ kind: ObjectKind, section type: UInt32,
+    _ change: (inout [UInt8]) -> Void
+  ) throws -> [UInt8] {
+    var object = try SectionedObject(decoding: bytes.rawSpan, expecting: kind)
+    let index = try #require(object.sections.firstIndex { $0.type == type })
+    change(&object.sections[index].body)
+    return object.encoded()
+  }
+
+  static func descriptor(section type: UInt32, _ change: (inout [UInt8]) -> Void) throws -> Refusal
+  {
+    let bytes = try rewriting(
+      try Sample.descriptor().encoded(), .vault, section: type, change)
+    return Refusal.of { () throws(FormatError) in
+      _ = try VaultDescriptor(decoding: bytes.rawSpan)
+    }
+  }
+
+  @Test func unknownAlgorithmsAreUnsupported() throws {
+    // Chunk hash, compression, kind of chunking, parity.
+    for offset in [0, 4, 8, 20] {
+      let refusal = try Self.descriptor(section: 3) { $0.put(UInt32(77), at: offset) }
+      #expect(refusal == .unsupported, "at \(offset)")
+    }
+  }
+
+  @Test(arguments: [0, 1, 4095, 4097, 12288, 1 << 19, 1 << 22, 1 << 63, UInt64.max])
+  func impossibleFixedChunksAreRefused(_ byteCount: UInt64) throws {
+    let refusal = try Self.descriptor(section: 3) {
+      $0.put(UInt32(2), at: 8)
+      $0.put(byteCount, at: 12)
+    }
+    #expect(refusal == .damaged)
+  }
+
+  @Test(arguments: [0, 31, 33]) func theSecretHas32Bytes(_ count: Int) throws {
+    #expect(try Self.descriptor(section: 2) { $0 = Array(repeating: 1, count: count) } == .damaged)
+  }
+
+  @Test func everySectionOfAnObjectMustEndWhereItsValuesEnd() throws {
+    let point = try Sample.point().encoded()
+    for type in UInt32(1)...5 {
+      for change in [{ $0.append(0) }, { $0.removeLast() }] as [(inout [UInt8]) -> Void] {
+        let bytes = try Self.rewriting(point, .point, section: type, change)
+        let refusal = Refusal.of { () throws(FormatError) in
+          _ = try RecoveryPoint(decoding: bytes.rawSpan)
+        }
+        #expect(refusal == .damaged, "section \(type)")
+      }
+    }
+    for type in UInt32(1)...3 {
+      let bytes = try Self.rewriting(
+        Sample.sessionRecord.encoded(), .session, section: type
+      ) { $0.append(0) }
+      let refusal = Refusal.of { () throws(FormatError) in
+        _ = try SessionRecord(decoding: bytes.rawSpan)
+      }
+      #expect(refusal == .damaged, "section \(type)")
+    }
+  }
+
+  @Test(arguments: [3, 1025, 1 << 32, UInt64.max]) func hostileCounts(_ count: UInt64) throws {
+    let session = try Self.rewriting(
+      Sample.sessionRecord.encoded(), .session, section: 2
+    ) { $0.put(count, at: 0) }
+    #expect(
+      Refusal.of { () throws(FormatError) in _ = try SessionRecord(decoding: session.rawSpan) }
+        == .damaged)
+    for (type, offset) in [(UInt32(3), 0), (4, 31)] {
+      let point = try Self.rewriting(
+        try Sample.point().encoded(), .point, section: type
+      ) { $0.put(count, at: offset) }
+      #expect(
+        Refusal.of { () throws(FormatError) in _ = try RecoveryPoint(decoding: point.rawSpan) }
+          == .damaged)
+    }
+  }
+
+  static func refusal(of point: RecoveryPoint) -> Refusal {
+    let bytes = point.encoded()
+    return Refusal.of { () throws(FormatError) in
+      let decoded = try RecoveryPoint(decoding: bytes.rawSpan)
+      // What every list and every restore adds up.
+      _ = decoded.figures
+      _ = decoded.byteCount
+      _ = decoded.disks.reduce(0) { $0 + $1.root.dataByteCount }
+      _ = decoded.sequence + 1
+    }
+  }
+
+  @Test func figuresThatOverflowDoNotCrash() throws {
+    var point = try Sample.point()
+    for index in point.disks.indices { point.disks[index].figures.storedByteCount = .max }
+    #expect(Self.refusal(of: point) != .unsupported)
+  }
+
+  @Test func dataBeyondTheDiskIsRefused() throws {
+    var point = try Sample.point()
+    point.disks[0].root = .node(Sample.id(1), dataByteCount: point.disks[0].byteCount)
+    #expect(Self.refusal(of: point) == .accepted)
+    for count in [point.disks[0].byteCount + 1, .max] {
+      point.disks[0].root = .node(Sample.id(1), dataByteCount: count)
+      #expect(Self.refusal(of: point) == .damaged)
+    }
+  }
+
+  @Test func disksThatAreTooLargeTogetherAreRefused() throws {
+    var point = try Sample.point()
+    for index in point.disks.indices {
+      point.disks[index].byteCount = UInt64(Int64.max)
+      point.disks[index].root = .node(Sample.id(1), dataByteCount: UInt64(Int64.max))
+    }
+    #expect(Self.refusal(of: point) == .damaged)
+    point.disks.removeLast()
+    #expect(Self.refusal(of: point) == .accepted)
+    point.disks[0].byteCount += 1
+    #expect(Self.refusal(of: point) == .damaged)
+  }
+
+  @Test func impossibleSequenceNumbersAreRefused() throws {
+    var point = try Sample.point()
+    for (sequence, expected) in [(0, .damaged), (1, .accepted), (UInt64.max, .damaged)]
+      as [(UInt64, Refusal)]
+    {
+      point.sequence = sequence
+      #expect(Self.refusal(of: point) == expected, "\(sequence)")
+    }
+  }
+
+  @Test func twoDisksOfOneNameAreRefused() throws {
+    var point = try Sample.point()
+    point.disks[1].name = point.disks[0].name
+    #expect(Self.refusal(of: point) == .damaged)
+  }
+
+  @Test func namesAreCheckedAgain() throws {
+    let point = try Self.rewriting(try Sample.point().encoded(), .point, section: 1) { body in
+      // The machine's name stands behind the point's ID of 8 + 23 bytes and its own length.
+      body.replaceSubrange(39..<44, with: Array("../..".utf8))
+    }
+    let refusal = Refusal.of { () throws(FormatError) in
+      _ = try RecoveryPoint(decoding: point.rawSpan)
+    }
+    #expect(refusal == .damaged)
+  }
+
+  /// The map's level follows from the disk's size.
+  @Test func aLevelThatDoesNotFitIsRefused() throws {
+    var point = try Sample.point()
+    point.disks = [point.disks[1]]
+    // Count, name, role, state, size, source: then the level.
+    let offset = 8 + (8 + 6) + 4 + 4 + 8 + (8 + 11)
+    for (level, expected) in [(0, .accepted), (1, .damaged), (UInt64.max, .damaged)]
+      as [(UInt64, Refusal)]
+    {
+      let bytes = try Self.rewriting(point.encoded(), .point, section: 3) {
+        $0.put(level, at: offset)
+      }
+      let refusal = Refusal.of { () throws(FormatError) in
+        _ = try RecoveryPoint(decoding: bytes.rawSpan)
+      }
+      #expect(refusal == expected, "\(level)")
+    }
+  }
+
+  @Test func unknownPurposesVerdictsAndConsistencies() throws {
+    let session = try Self.rewriting(
+      Sample.sessionRecord.encoded(), .session, section: 1
+    ) { $0.put(UInt32(3), at: 16) }
+    let outcome = try Self.rewriting(
+      Sample.outcome.encoded(), .outcome, section: 1
+    ) { $0.put(UInt32(0), at: 16) }
+    let point = try Self.rewriting(
+      try Sample.point().encoded(), .point, section: 2
+    ) { $0.put(UInt32(5), at: 0) }
+    #expect(
+      Refusal.of { () throws(FormatError) in _ = try SessionRecord(decoding: session.rawSpan) }
+        == .unsupported)
+    #expect(
+      Refusal.of { () throws(FormatError) in _ = try SessionOutcome(decoding: outcome.rawSpan) }
+        == .unsupported)
+    #expect(
+      Refusal.of { () throws(FormatError) in _ = try RecoveryPoint(decoding: point.rawSpan) }
+        == .unsupported)
+  }
+}

@@ -1,0 +1,217 @@
+package import SnapStoreIO
+package import SystemPackage
+
+/// The kinds of system calls that can be counted and made to fail.
+package enum SystemCall: String, Sendable, CaseIterable {
+  case open, close, read, write, synchronize, startWriteback, setSize, setMode, status, fileSystem
+  case seek, tryLock, makeDirectory, removeFile, removeDirectory, rename, link, names
+  case canonicalPath
+}
+
+/// What goes wrong, and when: a fault is a value.
+package struct Fault: Sendable {
+  package enum Effect: Sendable {
+    /// The call is not made. (`close` is made all the same, as Linux does.)
+    case error(Errno)
+    /// At most so many bytes are read or written; a read of 0 bytes is the end of the file.
+    case shortRead(Int)
+    case shortWrite(Int)
+    /// statfs says that the file system is of this type.
+    case fileSystemType(UInt64)
+  }
+
+  package var call: SystemCall?
+  package var numbers: ClosedRange<Int>
+  package var effect: Effect
+
+  /// At the `number`-th call of a kind, counted from 1; with nil, of any kind.
+  package static func at(_ number: Int, _ call: SystemCall?, _ effect: Effect) -> Fault {
+    Fault(call: call, numbers: number...number, effect: effect)
+  }
+
+  package static func every(_ call: SystemCall?, _ effect: Effect) -> Fault {
+    Fault(call: call, numbers: 1...Int.max, effect: effect)
+  }
+}
+
+/// A system call that was made: its kind, and the path as it was given, or that its descriptor was
+/// opened with.
+package struct RecordedCall: Equatable, Sendable, CustomStringConvertible {
+  package var call: SystemCall
+  package var path: String
+
+  package var description: String { "\(call.rawValue) \(path)" }
+}
+
+/// System calls around others, that fail when told to; counts and records every call.
+package final class FaultySystemCalls: SystemCalls {
+  private struct State {
+    var faults: [Fault]
+    var counts: [SystemCall: Int] = [:]
+    var calls: [RecordedCall] = []
+    var paths: [Int32: String] = [:]
+  }
+
+  private let base: any SystemCalls
+  private let state: Lock<State>
+
+  package init(_ base: any SystemCalls = LinuxSystemCalls(), faults: [Fault] = []) {
+    self.base = base
+    state = Lock(State(faults: faults))
+  }
+
+  package func count(of call: SystemCall) -> Int { state.withLock { $0.counts[call] ?? 0 } }
+  package var totalCount: Int { state.withLock { $0.calls.count } }
+  package var calls: [RecordedCall] { state.withLock { $0.calls } }
+
+  /// Sets other faults, and counts from 1 again.
+  package func restart(faults: [Fault] = []) {
+    state.withLock { state in
+      state.faults = faults
+      state.counts = [:]
+      state.calls = []
+    }
+  }
+
+  /// Counts and records a call; throws the error that is due, or returns another effect.
+  @discardableResult
+  private func enter(_ call: SystemCall, _ path: String) throws(Errno) -> Fault.Effect? {
+    let effect = state.withLock { state -> Fault.Effect? in
+      state.counts[call, default: 0] += 1
+      state.calls.append(RecordedCall(call: call, path: path))
+      let (number, total) = (state.counts[call] ?? 0, state.calls.count)
+      return state.faults.first { fault in
+        fault.call == nil
+          ? fault.numbers.contains(total)
+          : fault.call == call && fault.numbers.contains(number)
+      }?.effect
+    }
+    if case .error(let error) = effect { throw error }
+    return effect
+  }
+
+  @discardableResult
+  private func enter(_ call: SystemCall, _ file: Int32) throws(Errno) -> Fault.Effect? {
+    try enter(call, state.withLock { $0.paths[file] } ?? "descriptor \(file)")
+  }
+
+  package func open(
+    _ path: String, in directory: Int32, _ access: FileAccess
+  ) throws(Errno) -> Int32 {
+    try enter(.open, path)
+    let file = try base.open(path, in: directory, access)
+    state.withLock { $0.paths[file] = path }
+    return file
+  }
+
+  package func close(_ file: Int32) throws(Errno) {
+    let path = state.withLock { $0.paths.removeValue(forKey: file) }
+    try base.close(file)
+    try enter(.close, path ?? "descriptor \(file)")
+  }
+
+  package func read(
+    _ file: Int32, into target: inout MutableRawSpan, at offset: UInt64
+  ) throws(Errno) -> Int {
+    guard case .shortRead(let limit) = try enter(.read, file), limit < target.byteCount else {
+      return try base.read(file, into: &target, at: offset)
+    }
+    if limit == 0 { return 0 }
+    return try target.withBytes(0..<limit) { (part) throws(Errno) in
+      try base.read(file, into: &part, at: offset)
+    }
+  }
+
+  package func write(_ file: Int32, _ bytes: RawSpan, at offset: UInt64) throws(Errno) -> Int {
+    guard case .shortWrite(let limit) = try enter(.write, file), limit < bytes.byteCount else {
+      return try base.write(file, bytes, at: offset)
+    }
+    return limit == 0 ? 0 : try base.write(file, bytes.extracting(0..<limit), at: offset)
+  }
+
+  package func synchronize(_ file: Int32) throws(Errno) {
+    try enter(.synchronize, file)
+    try base.synchronize(file)
+  }
+
+  package func startWriteback(_ file: Int32, _ range: Range<UInt64>) throws(Errno) {
+    try enter(.startWriteback, file)
+    try base.startWriteback(file, range)
+  }
+
+  package func setSize(_ file: Int32, _ byteCount: UInt64) throws(Errno) {
+    try enter(.setSize, file)
+    try base.setSize(file, byteCount)
+  }
+
+  package func setMode(_ file: Int32, _ mode: UInt32) throws(Errno) {
+    try enter(.setMode, file)
+    try base.setMode(file, mode)
+  }
+
+  package func status(_ file: Int32) throws(Errno) -> FileStatus {
+    try enter(.status, file)
+    return try base.status(file)
+  }
+
+  package func status(of path: String, in directory: Int32) throws(Errno) -> FileStatus {
+    try enter(.status, path)
+    return try base.status(of: path, in: directory)
+  }
+
+  package func fileSystem(_ file: Int32) throws(Errno) -> FileSystemStatus {
+    let effect = try enter(.fileSystem, file)
+    var status = try base.fileSystem(file)
+    if case .fileSystemType(let type) = effect { status.type = type }
+    return status
+  }
+
+  package func seek(_ file: Int32, _ target: SeekTarget) throws(Errno) -> UInt64 {
+    try enter(.seek, file)
+    return try base.seek(file, target)
+  }
+
+  package func tryLock(_ file: Int32) throws(Errno) -> Bool {
+    try enter(.tryLock, file)
+    return try base.tryLock(file)
+  }
+
+  package func makeDirectory(_ path: String, in directory: Int32) throws(Errno) {
+    try enter(.makeDirectory, path)
+    try base.makeDirectory(path, in: directory)
+  }
+
+  package func removeFile(_ path: String, in directory: Int32) throws(Errno) {
+    try enter(.removeFile, path)
+    try base.removeFile(path, in: directory)
+  }
+
+  package func removeDirectory(_ path: String, in directory: Int32) throws(Errno) {
+    try enter(.removeDirectory, path)
+    try base.removeDirectory(path, in: directory)
+  }
+
+  package func renameWithoutReplacing(
+    _ path: String, in directory: Int32, to newPath: String, in newDirectory: Int32
+  ) throws(Errno) {
+    try enter(.rename, newPath)
+    try base.renameWithoutReplacing(path, in: directory, to: newPath, in: newDirectory)
+  }
+
+  package func link(
+    _ path: String, in directory: Int32, to newPath: String, in newDirectory: Int32
+  ) throws(Errno) {
+    try enter(.link, newPath)
+    try base.link(path, in: directory, to: newPath, in: newDirectory)
+  }
+
+  package func names(in directory: Int32) throws(Errno) -> [String] {
+    try enter(.names, directory)
+    return try base.names(in: directory)
+  }
+
+  package func canonicalPath(_ path: String) throws(Errno) -> String {
+    try enter(.canonicalPath, path)
+    return try base.canonicalPath(path)
+  }
+}

@@ -1,0 +1,30 @@
+internal import Foundation
+internal import SnapStoreFormat
+package import Testing
+
+/// Compares with the hexadecimal text in `Golden/NAME.hex` beside the test's file, sixteen bytes a
+/// line. With `SNAPSTORE_UPDATE_GOLDEN=1` in the environment the file is written instead: for a
+/// change of format that is meant, in the same commit as `docs/format.md`.
+package func expectGolden(
+  _ bytes: [UInt8], _ name: String, testFile: String = #filePath,
+  sourceLocation: SourceLocation = #_sourceLocation
+) throws {
+  let url = URL(fileURLWithPath: testFile).deletingLastPathComponent()
+    .appendingPathComponent("Golden").appendingPathComponent("\(name).hex")
+  let lines = stride(from: 0, to: bytes.count, by: 16).map { start in
+    Hexadecimal.text(bytes[start..<min(start + 16, bytes.count)])
+  }
+  if ProcessInfo.processInfo.environment["SNAPSTORE_UPDATE_GOLDEN"] == "1" {
+    try Data((lines.joined(separator: "\n") + "\n").utf8).write(to: url)
+    return
+  }
+  let golden = String(decoding: try Data(contentsOf: url), as: UTF8.self)
+    .split(separator: "\n").map(String.init)
+  #expect(lines.count == golden.count, "\(name) has another length", sourceLocation: sourceLocation)
+  for (index, (line, expected)) in zip(lines, golden).enumerated() where line != expected {
+    Issue.record(
+      "\(name) differs at byte \(index * 16): \(line), golden \(expected)",
+      sourceLocation: sourceLocation)
+    return
+  }
+}
