@@ -188,7 +188,17 @@ package struct SpanNode: Equatable, Sendable {
     }
     self.level = level
     children = []
-    for _ in 0..<childCount { children.append(try MapReference(from: &reader)) }
+    let span = UInt64(FormatLimit.extent) << UInt64(6 * (level - 1))
+    // Whoever adds up the children's bytes shall not overflow.
+    var room = UInt64(Int64.max)
+    for _ in 0..<childCount {
+      let child = try MapReference(from: &reader)
+      guard child.dataByteCount <= min(span, room) else {
+        throw .damaged("a child has more data than its span has bytes", at: reader.offset)
+      }
+      room -= child.dataByteCount
+      children.append(child)
+    }
     try reader.finish()
   }
 }

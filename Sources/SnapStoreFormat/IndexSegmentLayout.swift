@@ -133,7 +133,9 @@ package struct IndexSegmentLayout: Sendable {
     blockCount = try reader.uint64()
     entriesOffset = sections.entries.offset
     filterOffset = sections.filter.offset
-    guard entryCount <= sections.entries.length, blockCount <= sections.filter.length,
+    // The first two keep the products that follow from overflowing.
+    guard entryCount <= sections.entries.length / UInt64(IndexEntry.byteCount),
+      blockCount <= sections.filter.length / UInt64(IndexFilter.blockByteCount),
       sections.entries.length == entryPages * UInt64(IndexPage.byteCount),
       sections.filter.length == filterPages * UInt64(IndexPage.byteCount), blockCount > 0
     else { throw .damaged("the counts do not fit the sections") }
