@@ -1,0 +1,135 @@
+#!/usr/bin/env python3
+"""Proves that vaults made by the program are what docs/format.md says: prove.py SNAPSTORE WORKDIR
+
+Makes disks of awkward content, backs them up to a vault of each kind, reads those with reader.py,
+restores with it, then damages copies of the vaults and reads and restores again. WORKDIR must not exist.
+"""
+import glob, os, random, shutil, subprocess, sys
+
+READER = os.path.join(os.path.dirname(os.path.abspath(__file__)), "reader.py")
+KINDS = ([], ["--chunk-hash", "xxh3-128"], ["--chunking", "fixed:65536"])
+MIB = 1 << 20
+
+
+def pieces(seed, blocks, tail):
+    """Data, zeros and repeats in runs of 1 to 70 blocks, most of them short; then a short block."""
+    rng, data = random.Random(seed), b""
+    while len(data) < blocks * 4096:
+        run = 4096 * rng.choice((1, 1, 2, 3, 3, 4, 4, 5, 17, 70))
+        data += rng.choice((rng.randbytes, bytes, bytes, lambda size: b"ab" * (size // 2)))(run)
+    return data[:blocks * 4096] + (rng.randbytes(tail) if rng.random() < 0.5 else bytes(tail))
+
+
+def write(path, *parts):
+    """A sparse file: parts are (offset, bytes), the last offset alone is the size."""
+    *parts, size = parts
+    with open(path, "wb") as file:
+        file.truncate(size)
+        for offset, data in parts:
+            file.seek(offset)
+            file.write(data)
+
+
+def make_disks(folder):
+    os.makedirs(folder)
+    rng = random.Random(1)
+    disks = {"empty": b"", "one": b"x", "zero-one": b"\0", "zeros": bytes(9 * MIB + 777),
+             "noise": rng.randbytes(5 * MIB + 4097), "text": b"snapstore " * 900000,
+             "magic": b"SREC" * 300000, "edge": rng.randbytes(4 * MIB), "tail": bytes(4 * MIB) + b"y"}
+    disks.update({f"pieces{seed}": pieces(seed, rng.randrange(1, 3000), rng.randrange(4096))
+                  for seed in range(5)})
+    for name, data in disks.items():
+        write(f"{folder}/{name}.img", (0, data), len(data))
+    far = [(0, b"a"), (255 * MIB, rng.randbytes(2 * MIB)), (16384 * MIB - 1, b"bc")]
+    write(f"{folder}/far.img", *far, 16641 * MIB + 5)
+    write(f"{folder}/wide.img", (300 * MIB + 123, rng.randbytes(99999)), 700 * MIB)
+
+
+def run(*command, expect=0):
+    result = subprocess.run(command, capture_output=True, text=True)
+    if result.returncode != expect:
+        sys.exit(f"{command}: exit {result.returncode}\n{result.stdout}{result.stderr}")
+    return result.stdout
+
+
+def data_of(path):
+    """The size, and what is not zero: pieces of 64 KiB with their offsets. Holes are not read."""
+    found, end = [], os.path.getsize(path)
+    with open(path, "rb") as file:
+        at = 0
+        while at < end:
+            try:
+                at = os.lseek(file.fileno(), at, os.SEEK_DATA) // 65536 * 65536
+            except OSError:
+                break
+            piece = os.pread(file.fileno(), 65536, at)
+            found += [(at, piece)] if piece.strip(b"\0") else []
+            at += 65536
+    return end, found
+
+
+def same(folder, restored):
+    for name in os.listdir(restored):
+        if data_of(f"{restored}/{name}") != data_of(f"{folder}/{name}"):
+            sys.exit(f"{restored}/{name} differs")
+    count = len(os.listdir(restored))
+    shutil.rmtree(restored)
+    return count
+
+
+def damage(path, seed):
+    rng, size = random.Random(seed), os.path.getsize(path)
+    with open(path, "r+b") as file:
+        file.seek(rng.randrange(size - 3))
+        file.write(b"\xff\0\xff")
+
+
+def read_damaged(vault, work, latest, restores):
+    """Each damage must be seen; what needs nothing of it must still restore."""
+    def remove(pattern):
+        return lambda at: [os.remove(path) for path in glob.glob(f"{at}/{pattern}")]
+    def flip(pattern, seed):
+        return lambda at: damage(sorted(glob.glob(f"{at}/{pattern}"))[seed % 2 - 1], seed)
+    def cut_off(at):
+        pack = max(glob.glob(f"{at}/packs/*"), key=os.path.getsize)
+        os.truncate(pack, os.path.getsize(pack) - 1)
+    # What is done, the exit codes of check and of restore (None: not tried).
+    cases = [(remove("index/*"), 0, 0), (remove("vault"), 0, 0), (remove("points/*.1"), 1, 0),
+             (cut_off, 1, 1)]
+    cases += [(flip(folder + "/*", seed), 1, None)
+              for folder in ("points", "index", "packs", "outcomes") for seed in range(2)]
+    for harm, checked, restored in cases:
+        at = work + "/damaged"
+        shutil.copytree(vault, at)
+        harm(at)
+        run(READER, "check", at, expect=checked)
+        if restored is not None:
+            run(READER, "restore", at, latest, at + ".out", expect=restored)
+            same(restores, at + ".out")
+        shutil.rmtree(at)
+    return len(cases)
+
+
+def main(program, work):
+    day1, day2 = work + "/day1", work + "/day2"
+    make_disks(day1)
+    shutil.copytree(day1, day2, ignore=shutil.ignore_patterns("far.img", "wide.img"))
+    for path in glob.glob(day2 + "/pieces*") + [day2 + "/noise.img"]:
+        damage(path, path[-5:])
+    for number, kind in enumerate(KINDS):
+        vault = f"{work}/vault{number}"
+        run(program, "vault", "create", vault, *kind)
+        for day in (day1, day2):
+            run(program, "backup", "--vault", vault, "--vm", "m", *sorted(glob.glob(day + "/*")))
+        print(f"--- {vault} {' '.join(kind)}")
+        report = run(READER, "check", vault)
+        print(report, end="")
+        points = [line.split()[0] for line in report.splitlines()[1:3]]
+        for point, day in zip(points, (day1, day2)):
+            run(READER, "restore", vault, point, work + "/out")
+            print(same(day, work + "/out"), "disks of", point, "restored: equal")
+        print(read_damaged(vault, work, points[-1], day2), "kinds of damage seen")
+
+
+if __name__ == "__main__":
+    main(*sys.argv[1:])
