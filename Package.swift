@@ -62,7 +62,7 @@ let package = Package(
       path: "Tests/SnapStoreTestSupport", swiftSettings: settings),
     .testTarget(
       name: "SnapStoreFormatTests",
-      dependencies: ["SnapStoreFormat", "SnapStoreTestSupport", crypto],
+      dependencies: ["CXXHash", "SnapStoreFormat", "SnapStoreTestSupport", crypto],
       exclude: ["Golden"], swiftSettings: settings),
   ],
   swiftLanguageModes: [.v6]
