@@ -68,7 +68,9 @@ let package = Package(
       path: "Tests/SnapStoreTestSupport", swiftSettings: settings),
     .testTarget(
       name: "SnapStoreFormatTests",
-      dependencies: ["SnapStoreFormat", "SnapStoreIO", "SnapStoreTestSupport", crypto],
+      dependencies: [
+        "CXXHash", "SnapStoreFormat", "SnapStoreIO", "SnapStoreTestSupport", crypto,
+      ],
       exclude: ["Golden"], swiftSettings: settings),
     .testTarget(
       name: "SnapStoreVaultTests",

@@ -61,7 +61,12 @@ package enum MapReference: Equatable, Sendable {
     case 0: self = .hole
     case 1:
       let id = try ChunkID(from: &reader)
-      self = .node(id, dataByteCount: try reader.uint64())
+      let dataByteCount = try reader.uint64()
+      // Else a small hostile map could lead a reader through any number of empty extents.
+      guard dataByteCount > 0 else {
+        throw .damaged("a map reference leads to a node without data", at: start)
+      }
+      self = .node(id, dataByteCount: dataByteCount)
     case let tag: throw .damaged("a map reference has tag \(tag)", at: start)
     }
   }

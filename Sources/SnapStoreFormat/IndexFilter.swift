@@ -2,7 +2,8 @@
 ///
 /// A blocked Bloom filter: one 64-byte block an ID, seven bits in it (Putze, Sanders, Singler:
 /// Cache-, Hash- and Space-Efficient Bloom Filters, 2007). IDs are uniform already, so their words
-/// are the hashes: the third word chooses the block, seven times nine bits of the fourth the bits.
+/// are the hashes: the first word chooses the block, seven times nine bits of the second the bits.
+/// (Not the third and fourth, which are a constant and the length in a vault named by XXH3.)
 /// Blocks are stored 63 to an index page.
 package struct IndexFilter: Sendable {
   package static let blockByteCount = 64
@@ -20,12 +21,12 @@ package struct IndexFilter: Sendable {
   }
 
   package static func block(of id: ChunkID, blocks: UInt64) -> UInt64 {
-    id.words.2.multipliedFullWidth(by: blocks).high
+    id.words.0.multipliedFullWidth(by: blocks).high
   }
 
   /// Whether the 64 bytes of an ID's block at `offset` have all of its bits.
   package static func mayContain(_ id: ChunkID, block: RawSpan, at offset: Int) -> Bool {
-    var bits = id.words.3
+    var bits = id.words.1
     for _ in 0..<probes {
       let bit = Int(bits & 511)
       let byte = unsafe block.unsafeLoadUnaligned(
@@ -42,7 +43,7 @@ package struct IndexFilter: Sendable {
     var content = [UInt8](repeating: 0, count: Int(blocks) * blockByteCount)
     for entry in entries {
       let start = Int(block(of: entry.id, blocks: blocks)) * blockByteCount
-      var bits = entry.id.words.3
+      var bits = entry.id.words.1
       for _ in 0..<probes {
         let bit = Int(bits & 511)
         content[start + bit / 8] |= 1 << UInt8(bit % 8)

@@ -75,7 +75,7 @@ enum Sample {
   ])
   static let extentLength = 16384 + 32768 + 4097
   static let spanNode = SpanNode(
-    level: 2, children: [.hole, .node(id(5), dataByteCount: 1 << 33), .hole])
+    level: 2, children: [.hole, .node(id(5), dataByteCount: 1 << 27), .hole])
 
   static func encoded(_ record: PackRecord) -> [UInt8] {
     var bytes = [UInt8](repeating: 0, count: PackRecord.headByteCount)
@@ -146,6 +146,12 @@ extension [UInt8] {
     var span = mutableSpan
     var bytes = unsafe span.mutableBytes
     return try body(&bytes)
+  }
+
+  /// The body of a section whose place has been checked.
+  @_lifetime(borrow self)
+  func body(_ entry: SectionEntry) -> RawSpan {
+    rawSpan.extracting(Int(entry.offset)..<Int(entry.offset + entry.length))
   }
 
   func flipping(bit: Int) -> [UInt8] {
