@@ -406,6 +406,8 @@ class Vault:
     def attempt(self, name, function, *arguments):
         """`function` of an object's bytes; None, and a problem, where the object is not right."""
         try:
+            folder = os.path.join(self.path, os.path.dirname(name), "")
+            need("/" not in name or not os.path.islink(folder[:-1]), "its folder is a link")
             file = os.open(os.path.join(self.path, name), os.O_NOFOLLOW | os.O_NONBLOCK)
             with open(file, "rb") as opened:
                 status, is_small = os.fstat(file), name[:5] not in ("packs", "index")
