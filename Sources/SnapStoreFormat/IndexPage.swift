@@ -30,7 +30,8 @@ package struct IndexEntry: Equatable, Sendable {
 
   init(from reader: inout ByteReader) throws(FormatError) {
     id = try ChunkID(from: &reader)
-    let offset = try reader.uint64()
+    let offset = try reader.length(
+      limit: Int(PackLayout.maximumByteCount), of: "an index entry's offset")
     let raw = try reader.uint32()
     let stored = try reader.uint32()
     pack = try reader.uint32()
@@ -44,7 +45,7 @@ package struct IndexEntry: Equatable, Sendable {
     guard max(raw, stored) <= UInt32(FormatLimit.recordPayload) else {
       throw .damaged("an index entry's length is beyond the limit")
     }
-    record = RecordPlace(offset: offset, rawLength: raw, storedLength: stored, codec: codec)
+    record = RecordPlace(offset: UInt64(offset), rawLength: raw, storedLength: stored, codec: codec)
   }
 }
 
