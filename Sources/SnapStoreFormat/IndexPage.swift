@@ -30,7 +30,8 @@ package struct IndexEntry: Equatable, Sendable {
 
   init(from reader: inout ByteReader) throws(FormatError) {
     id = try ChunkID(from: &reader)
-    let offset = try reader.uint64()
+    let offset = try reader.length(
+      limit: Int(PackLayout.maximumByteCount), of: "an index entry's offset")
     let raw = try reader.uint32()
     let stored = try reader.uint32()
     pack = try reader.uint32()
@@ -41,10 +42,9 @@ package struct IndexEntry: Equatable, Sendable {
     self.kind = kind
     let codec = try Codec.known(try reader.uint8())
     try reader.zeros(2)
-    guard raw <= UInt32(FormatLimit.recordPayload), stored <= UInt32(FormatLimit.storedPayload),
-      offset < PackLayout.maximumByteCount
-    else { throw .damaged("an index entry's offset or length is beyond the limit") }
-    record = RecordPlace(offset: offset, rawLength: raw, storedLength: stored, codec: codec)
+    guard raw <= UInt32(FormatLimit.recordPayload), stored <= UInt32(FormatLimit.storedPayload)
+    else { throw .damaged("an index entry's length is beyond the limit") }
+    record = RecordPlace(offset: UInt64(offset), rawLength: raw, storedLength: stored, codec: codec)
   }
 }
 

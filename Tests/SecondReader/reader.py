@@ -235,7 +235,7 @@ def scan(vault, data):
 
 
 def directory(data, vault, name):
-    need(128 <= len(data) <= 1 << 32, "has an impossible length")
+    need(128 <= len(data) <= 1 << 28, "has an impossible length")
     frame(data[:64], PACK, ())
     sections = frame(data, TRAILER, (1, 2))
     session, number = name.split("-")
@@ -283,11 +283,11 @@ def segment(data):
 
 def filter_place(id_, blocks):
     """The block of an ID in a filter, and its bits there."""
-    word2, word3 = struct.unpack(">QQ", id_[16:])
+    word0, word1 = struct.unpack(">QQ", id_[:16])
     bits = 0
     for probe in range(7):
-        bits |= 1 << (word3 >> 9 * probe) % 512
-    return word2 * blocks >> 64, bits
+        bits |= 1 << (word1 >> 9 * probe) % 512
+    return word0 * blocks >> 64, bits
 
 
 def check_segment(data, vault, packs, count):

@@ -181,6 +181,11 @@ import Testing
     }
   }
 
+  @Test func aNodeWithoutDataIsRefused() {
+    let node = SpanNode(level: 1, children: [.node(Sample.id(1), dataByteCount: 0)])
+    #expect(Self.span(node, level: 1, childCount: 1) == .damaged)
+  }
+
   @Test func aChildHasNoMoreDataThanItsSpan() {
     for level in 1...DiskMap.maximumLevel {
       let most = UInt64(4 << 20) << UInt64(6 * (level - 1))
