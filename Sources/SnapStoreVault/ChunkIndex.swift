@@ -28,7 +28,7 @@ package final class ChunkIndex: Sendable {
   }
 
   /// A segment is written once so many entries wait for it.
-  static let entriesPerSegment = 1 << 17
+  private let entriesPerSegment: Int
 
   private let session: Session
   private let packs: PackReaders
@@ -38,13 +38,15 @@ package final class ChunkIndex: Sendable {
   private let repairs = Lock(())
   private let isWritable: Bool
 
-  /// Opens the index for a session. `memory`: bytes for cached pages and filters together.
+  /// Opens the index for a session. `memory`: bytes for cached pages and filters together; the
+  /// table takes as much again.
   /// What can't be read is logged as a warning, and done without.
   package init(session: Session, memory: Int) throws {
     self.session = session
     packs = PackReaders(store: session.vault.store)
     cache = PageCache(byteCount: memory / 2)
     state = Lock(State(filterBudget: memory / 2))
+    entriesPerSegment = max(1 << 14, min(1 << 17, memory / 256))
     isWritable = session.purpose == .write
     try openSegments()
     let covered = state.withLock { state in
@@ -234,7 +236,7 @@ package final class ChunkIndex: Sendable {
       }
       state.uncovered.append((pack, directory))
       state.uncoveredEntryCount += directory.count
-      return state.uncoveredEntryCount >= Self.entriesPerSegment
+      return state.uncoveredEntryCount >= entriesPerSegment
     }
     if isFull && isWritable { try writeSegment() }
   }
