@@ -67,9 +67,15 @@ package final class ChunkIndex: Sendable {
       } catch {
         guard let reason = damageReason(error) else { throw error }
         log.warning("index segment \(name) is damaged and not used: \(reason)")
-        state.withLock { $0.damagedSegments.append(name) }
+        if Self.isWrong(error) { state.withLock { $0.damagedSegments.append(name) } }
       }
     }
+  }
+
+  /// Whether a segment's bytes are wrong, and it may go once others cover its packs. One that can't
+  /// be read now, or is of a newer version, stays.
+  private static func isWrong(_ error: any Error) -> Bool {
+    (error as? FormatError)?.code == .damaged
   }
 
   private func listSegments() throws -> [SerialName] {
@@ -175,7 +181,7 @@ package final class ChunkIndex: Sendable {
         }
       } catch {
         guard let reason = damageReason(error) else { throw error }
-        try setAside(segment, reason)
+        try setAside(segment, reason, isWrong: Self.isWrong(error))
         let left = state.withLock { $0.segments }
         let own = state.withLock { $0.table[id].flatMap { $0 } }
         return (own.map { [$0] } ?? []) + (try locations(of: id, in: left, isWanted))
@@ -187,7 +193,7 @@ package final class ChunkIndex: Sendable {
   /// A page of the segment is damaged: what it covers is read from the packs themselves. The segment
   /// stays listed until that is done, and lanes that meet the damage meanwhile wait: at no moment
   /// is something unknown that the vault has.
-  private func setAside(_ segment: IndexSegment, _ reason: String) throws {
+  private func setAside(_ segment: IndexSegment, _ reason: String, isWrong: Bool) throws {
     try repairs.withLock { _ in
       let others = state.withLock { state -> [IndexSegment]? in
         guard state.segments.contains(where: { $0 === segment }) else { return nil }
@@ -196,7 +202,7 @@ package final class ChunkIndex: Sendable {
       guard let others else { return }
       log.warning("index segment \(segment.name) is damaged and not used: \(reason)")
       let covered = Set(others.flatMap(\.packs))
-      var isReplaced = true
+      var isReplaced = isWrong
       for pack in segment.packs where session.packs[pack.name] == pack.byteCount {
         guard !covered.contains(pack) else { continue }
         if try !addByDirectory(pack) { isReplaced = false }
