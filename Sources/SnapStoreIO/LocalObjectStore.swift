@@ -154,6 +154,8 @@ package final class LocalObjectStore: ObjectStore {
     guard let directory = try folder(Self.unfinished) else { return 0 }
     var count = 0
     for name in try directory.names() {
+      // No writer made what is no file, and it must not stop the cleaning.
+      guard try directory.status(of: name)?.kind == .regular else { continue }
       // It may be gone: finished, or removed by another, between the listing and now.
       let removed: Bool? = try tolerating(.noSuchFileOrDirectory) { () throws(IOError) in
         let file = try OpenFile(
