@@ -73,6 +73,9 @@ let package = Package(
       ],
       exclude: ["Golden"], swiftSettings: settings),
     .testTarget(
+      name: "SnapStoreIOTests",
+      dependencies: ["SnapStoreIO", "SnapStoreTestSupport", system], swiftSettings: settings),
+    .testTarget(
       name: "SnapStoreVaultTests",
       dependencies: [
         "SnapStoreFormat", "SnapStoreIO", "SnapStoreTestSupport", "SnapStoreVault", logging,
