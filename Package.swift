@@ -45,7 +45,7 @@ let package = Package(
       name: "SnapStoreVault", dependencies: ["SnapStoreFormat", "SnapStoreIO", logging],
       swiftSettings: settings),
     .target(
-      name: "SnapStoreDisks", dependencies: ["SnapStoreFormat", "SnapStoreIO"],
+      name: "SnapStoreDisks", dependencies: ["SnapStoreFormat", "SnapStoreIO", system],
       swiftSettings: settings),
     .target(
       name: "SnapStoreEngine",
