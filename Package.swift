@@ -75,6 +75,7 @@ let package = Package(
     .testTarget(
       name: "SnapStoreIOTests",
       dependencies: ["SnapStoreIO", "SnapStoreTestSupport", system], swiftSettings: settings),
+    .testTarget(name: "RepositoryTests", swiftSettings: settings),
     .testTarget(
       name: "SnapStoreVaultTests",
       dependencies: [

@@ -3,7 +3,7 @@ internal import Testing
 
 /// What any kind of object store must do, as functions that a test calls with a new, empty store.
 ///
-/// Run it as `@Test(arguments: ObjectStoreContract.rules)`, with a contract made anew for each rule.
+/// Run it as `@Test(arguments: ObjectStoreContract.rules)`, with a contract made anew for each.
 package struct ObjectStoreContract: Sendable {
   let store: any ObjectStore
   /// Another opening of the same store, as another process has it.
