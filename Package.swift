@@ -45,7 +45,7 @@ let package = Package(
       name: "SnapStoreVault", dependencies: ["SnapStoreFormat", "SnapStoreIO", logging],
       swiftSettings: settings),
     .target(
-      name: "SnapStoreDisks", dependencies: ["SnapStoreFormat", "SnapStoreIO"],
+      name: "SnapStoreDisks", dependencies: ["SnapStoreFormat", "SnapStoreIO", system],
       swiftSettings: settings),
     .target(
       name: "SnapStoreEngine",
@@ -72,6 +72,10 @@ let package = Package(
         "CXXHash", "SnapStoreFormat", "SnapStoreIO", "SnapStoreTestSupport", crypto,
       ],
       exclude: ["Golden"], swiftSettings: settings),
+    .testTarget(
+      name: "SnapStoreIOTests",
+      dependencies: ["SnapStoreIO", "SnapStoreTestSupport", system], swiftSettings: settings),
+    .testTarget(name: "RepositoryTests", swiftSettings: settings),
     .testTarget(
       name: "SnapStoreVaultTests",
       dependencies: [

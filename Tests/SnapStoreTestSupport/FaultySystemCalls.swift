@@ -16,6 +16,8 @@ package struct Fault: Sendable {
     /// At most so many bytes are read or written; a read of 0 bytes is the end of the file.
     case shortRead(Int)
     case shortWrite(Int)
+    /// What is created gets this mode, as under a harsh umask or a lax one.
+    case createdMode(UInt32)
     /// statfs says that the file system is of this type.
     case fileSystemType(UInt64)
   }
@@ -39,6 +41,11 @@ package struct Fault: Sendable {
 package struct RecordedCall: Equatable, Sendable, CustomStringConvertible {
   package var call: SystemCall
   package var path: String
+
+  package init(call: SystemCall, path: String) {
+    self.call = call
+    self.path = path
+  }
 
   package var description: String { "\(call.rawValue) \(path)" }
 }
@@ -98,8 +105,9 @@ package final class FaultySystemCalls: SystemCalls {
   package func open(
     _ path: String, in directory: Int32, _ access: FileAccess
   ) throws(Errno) -> Int32 {
-    try enter(.open, path)
+    let effect = try enter(.open, path)
     let file = try base.open(path, in: directory, access)
+    if case .createdMode(let mode) = effect, access == .create { try base.setMode(file, mode) }
     state.withLock { $0.paths[file] = path }
     return file
   }
@@ -177,8 +185,12 @@ package final class FaultySystemCalls: SystemCalls {
   }
 
   package func makeDirectory(_ path: String, in directory: Int32) throws(Errno) {
-    try enter(.makeDirectory, path)
+    let effect = try enter(.makeDirectory, path)
     try base.makeDirectory(path, in: directory)
+    guard case .createdMode(let mode) = effect else { return }
+    let made = try base.open(path, in: directory, .directory(followLinks: false))
+    try base.setMode(made, mode)
+    try base.close(made)
   }
 
   package func removeFile(_ path: String, in directory: Int32) throws(Errno) {
