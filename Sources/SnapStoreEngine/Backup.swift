@@ -105,10 +105,11 @@ package struct Backup: Sendable {
     _ sources: [SourceDisk], _ parent: RecoveryPoint?, _ index: ChunkIndex, _ session: Session
   ) throws -> [ParentMap?] {
     let vault = session.vault
-    if index.hasMissingPacks {
-      vault.log.warning("packs are missing from the vault; what they held is stored again")
+    if !index.isComplete {
+      vault.log.warning(
+        "packs or index segments are missing from the vault; every chunk is looked up again")
     }
-    let isSound = try !index.hasMissingPacks && vault.store.list(VaultFolder.damage).isEmpty
+    let isSound = try index.isComplete && vault.store.list(VaultFolder.damage).isEmpty
     return sources.map { source in
       guard isSound, let disk = parent?.disks.first(where: { $0.name == source.name }) else {
         return nil

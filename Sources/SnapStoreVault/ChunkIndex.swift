@@ -24,6 +24,7 @@ package final class ChunkIndex: Sendable {
     var uncovered: [(pack: CoveredPack, entries: [PackDirectoryEntry])] = []
     var uncoveredEntryCount = 0
     var nextSegmentNumber: UInt32 = 0
+    var isComplete = false
     var filterBudget: Int
   }
 
@@ -55,7 +56,26 @@ package final class ChunkIndex: Sendable {
     let left = session.packs.map { CoveredPack(name: $0.key, byteCount: $0.value) }
       .filter { !covered.contains($0) }.sorted { $0.name < $1.name }
     for pack in left { try addByDirectory(pack) }
+    let isCovered = try Set(left.map(\.name.session)).allSatisfy { try !hasCommitted($0) }
+    state.withLock { state in
+      state.isComplete = isCovered && state.segments.allSatisfy(\.hasAllPacks)
+    }
   }
+
+  /// Whether a session had written its segments when it ended; yes, where nobody can tell.
+  private func hasCommitted(_ other: SessionID) throws -> Bool {
+    do {
+      return try SessionOutcome.isCommitted(other, session.vault)
+    } catch {
+      guard damageReason(error) != nil else { throw error }
+      return true
+    }
+  }
+
+  /// False where a pack that a segment covers is missing, or a segment that a committed session
+  /// wrote is: then packs may be gone of which nobody knows. What a parent point refers to must be
+  /// looked up before it is relied on.
+  package var isComplete: Bool { state.withLock { $0.isComplete } }
 
   private var log: Logger { session.vault.log }
 
@@ -119,12 +139,6 @@ package final class ChunkIndex: Sendable {
     log.info("pack \(pack.name) has no index segment; read by its directory")
     try add(pack, directory)
     return true
-  }
-
-  /// Whether a pack that a segment covers is missing or has another size. Then what a parent point
-  /// refers to may be gone, and must be looked up before it is relied on.
-  package var hasMissingPacks: Bool {
-    state.withLock { state in state.segments.contains { !$0.hasAllPacks } }
   }
 
   // MARK: Lookup
