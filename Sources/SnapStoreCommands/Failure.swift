@@ -40,7 +40,8 @@ struct Failure: Error, Equatable {
       self.init(Self.code(error), error.description, hint: Self.hint(error))
     case is Interrupted:
       self.init(
-        .interrupted, "interrupted", hint: "run the same command again: a backup uses what was stored")
+        .interrupted, "interrupted",
+        hint: "run the same command again: a backup uses what was stored")
     case let error as FormatError:
       self.init(error.code == .damaged ? .damagedData : .notThere, error.description)
     default:
