@@ -7,7 +7,7 @@ BENCH ?= /var/tmp/snapstore-bench
 SNAPSTORE = .build/release/snapstore
 
 .DEFAULT_GOAL := help
-.PHONY: help deps build release test test-release demo bench format lint clean
+.PHONY: help deps build release test test-release second-reader demo bench format lint clean
 
 help: ## list the targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 16
@@ -28,6 +28,10 @@ test: deps ## build and run all tests
 test-release: deps ## run all tests on optimized code
 	$(BUILD) --build-tests -c release
 	$(TEST) -c release
+
+second-reader: release ## check vaults with the reader written from docs/format.md
+	rm -rf .build/second-reader
+	Tests/SecondReader/prove.py $(SNAPSTORE) .build/second-reader
 
 demo: release ## back up a real disk image, change it, restore both moments, compare
 	@Tests/Demo/demo.sh $(SNAPSTORE)

@@ -29,7 +29,10 @@ static inline int linux_file_system_status(int file, struct linux_file_system *s
   struct statfs buffer;
   if (fstatfs(file, &buffer) != 0) return -1;
   status->type = (unsigned long long)buffer.f_type & 0xffffffffULL;
+  // A file system without limit of its own (tmpfs with size=0, ramfs) says that it has no blocks.
   status->available_bytes =
-      (unsigned long long)buffer.f_bavail * (unsigned long long)buffer.f_bsize;
+      buffer.f_blocks == 0
+          ? 0x7fffffffffffffffULL
+          : (unsigned long long)buffer.f_bavail * (unsigned long long)buffer.f_bsize;
   return 0;
 }

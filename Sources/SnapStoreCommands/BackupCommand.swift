@@ -20,7 +20,8 @@ struct BackupCommand: ParsableCommand {
 
   @Option(
     help: ArgumentHelp(
-      "The machine's name. (default: the first disk's name)", valueName: "name"))
+      "The machine's name. (default: the first disk's name)", valueName: "name"),
+    transform: parseName)
   var vm: Name?
 
   @Option(
@@ -65,7 +66,7 @@ struct BackupCommand: ParsableCommand {
     let vaultPath = try existingPath(location.path, calls: host.calls)
     let opened = try backup.openSources(vaultPath: vaultPath, host: host)
     let vault = try vault.openOrMakeDefault(host: host, console: console)
-    let report = try backup.run(opened, to: vault)
+    let report = try console.showing(backup.progress) { try backup.run(opened, to: vault) }
     for warning in report.warnings { console.warn(warning) }
     if console.isJSON {
       try console.print(Self.summary(report, vault: vault.store.location))
@@ -147,8 +148,11 @@ enum SourceArgument {
   /// What stands before the first `=` is a name only if it matches the rule for names; else all of
   /// it is the path. The default name is the path's last part without its extension.
   static func parse(_ text: String, role: DiskRole) throws -> Backup.DiskRequest {
-    if let equals = text.firstIndex(of: "="), let name = Name(text[..<equals]) {
-      let path = String(text[text.index(after: equals)...])
+    let bytes = text.utf8
+    if let equals = bytes.firstIndex(of: UInt8(ascii: "=")),
+      let name = Name(Substring(bytes[..<equals]))
+    {
+      let path = String(Substring(bytes[bytes.index(after: equals)...]))
       guard !path.isEmpty else {
         throw Failure(.wrongUsage, "disk \(name) has no path: \(text)")
       }

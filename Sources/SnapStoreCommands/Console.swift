@@ -1,5 +1,6 @@
 internal import FoundationEssentials
 internal import Logging
+internal import SnapStoreEngine
 internal import SnapStoreIO
 
 /// What the program says: results on standard output, for people or as JSON Lines; warnings and
@@ -17,17 +18,36 @@ struct Console {
   }
 
   func warn(_ message: String) {
-    StandardError.write("snapstore: warning: \(message)\n")
+    StandardError.write("snapstore: warning: \(HumanText.plain(message))\n")
+  }
+
+  /// Runs a long work; with JSON, a line a second tells how far it is.
+  func showing<Result>(_ progress: Progress, _ work: () throws -> Result) throws -> Result {
+    guard isJSON else { return try work() }
+    let ticker = Ticker(everySeconds: 1) {
+      let state = progress.current
+      let line: JSONValue = [
+        "type": "progress", "done_bytes": .bytes(state.doneByteCount),
+        "total_bytes": .bytes(state.totalByteCount),
+      ]
+      do {
+        try print(line)
+      } catch {
+        // The summary will meet the same fault, and end the run with it.
+      }
+    }
+    defer { ticker.stop() }
+    return try work()
   }
 
   /// A remark for people: it goes to standard error, where no script reads it.
   func note(_ message: String) {
-    StandardError.write("snapstore: \(message)\n")
+    StandardError.write("snapstore: \(HumanText.plain(message))\n")
   }
 
   func show(_ failure: Failure) {
-    var text = "snapstore: error: \(failure.message)\n"
-    if let hint = failure.hint { text += "hint: \(hint)\n" }
+    var text = "snapstore: error: \(HumanText.plain(failure.message))\n"
+    if let hint = failure.hint { text += "hint: \(HumanText.plain(hint))\n" }
     StandardError.write(text)
     guard isJSON else { return }
     let value: JSONValue = [
@@ -62,6 +82,6 @@ private struct PlainLogHandler: LogHandler {
   }
 
   func log(event: LogEvent) {
-    StandardError.write("snapstore: \(event.level): \(event.message)\n")
+    StandardError.write("snapstore: \(event.level): \(HumanText.plain("\(event.message)"))\n")
   }
 }

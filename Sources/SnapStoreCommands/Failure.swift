@@ -80,7 +80,7 @@ struct Failure: Error, Equatable {
 
   private static func code(_ error: IOError) -> ExitStatus {
     switch error.reason {
-    case .notAllowed: .notAllowed
+    case .notAllowed, .readOnly: .notAllowed
     case .exists: .cannotCreate
     case .notThere: .notThere
     case .noSpace, .other: .failedInputOutput
@@ -91,6 +91,7 @@ struct Failure: Error, Equatable {
     switch error.reason {
     case .notAllowed: "run as a user that may, such as root"
     case .noSpace: "free some space there, and run the same command again"
+    case .readOnly: "the file system is mounted read-only"
     case .exists, .notThere, .other: nil
     }
   }

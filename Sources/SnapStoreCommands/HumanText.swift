@@ -25,6 +25,18 @@ enum HumanText {
     bytes(UInt64(Double(byteCount) / max(seconds, 0.001))) + "/s"
   }
 
+  /// A text that may come from a vault or a path, on one line: control characters, which could
+  /// fake lines or move the cursor, are shown as escapes.
+  static func plain(_ text: String) -> String {
+    text.unicodeScalars.reduce(into: "") { result, scalar in
+      if scalar.properties.generalCategory == .control {
+        result += scalar.escaped(asASCII: true)
+      } else {
+        result.unicodeScalars.append(scalar)
+      }
+    }
+  }
+
   /// `2.3 : 1`
   static func ratio(_ ratio: Double) -> String { "\(decimals(ratio, 1)) : 1" }
 

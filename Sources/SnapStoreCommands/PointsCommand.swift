@@ -9,7 +9,8 @@ struct PointsCommand: ParsableCommand {
 
   @OptionGroup var vault: VaultOptions
 
-  @Option(help: ArgumentHelp("Only this machine's points.", valueName: "name"))
+  @Option(
+    help: ArgumentHelp("Only this machine's points.", valueName: "name"), transform: parseName)
   var vm: Name?
 
   @OptionGroup var output: OutputOptions
@@ -19,7 +20,7 @@ struct PointsCommand: ParsableCommand {
     let vault = try vault.open(host: HostSystem.current())
     let catalog = try PointCatalog(vault)
     for point in catalog.unreadable {
-      console.warn("recovery point \(point.id) can't be read: \(point.reason)")
+      console.warn("recovery point \(point.id) can't be read: \(point.error)")
     }
     let points = (vm.map { catalog.entries(of: $0) } ?? catalog.entries).map(\.point)
     if console.isJSON {
@@ -30,6 +31,8 @@ struct PointsCommand: ParsableCommand {
     } else {
       try console.print(Self.table(points).text)
     }
+    // The list is good, but not all of it: a script has to notice.
+    if !catalog.unreadable.isEmpty { throw ExitCode(ExitStatus.damagedData.rawValue) }
   }
 
   static func fields(_ point: RecoveryPoint) -> JSONValue {

@@ -25,7 +25,7 @@ struct RestoreCommand: ParsableCommand {
 
   @Option(
     help: ArgumentHelp(
-      "The machine, where the vault has several.", valueName: "name"))
+      "The machine, where the vault has several.", valueName: "name"), transform: parseName)
   var vm: Name?
 
   @Option(
@@ -37,11 +37,17 @@ struct RestoreCommand: ParsableCommand {
   @Option(
     name: .customLong("disk"),
     help: ArgumentHelp(
-      "Only this disk; may be given several times. (default: all)", valueName: "name"))
+      "Only this disk; may be given several times. (default: all)", valueName: "name"),
+    transform: parseName)
   var disks: [Name] = []
 
   @OptionGroup var resources: ResourceOptions
   @OptionGroup var output: OutputOptions
+
+  func validate() throws {
+    if target == "" { throw ValidationError("--to names no directory") }
+    if point.isEmpty { throw ValidationError("--point names no recovery point") }
+  }
 
   func run() throws {
     let console = output.console
@@ -51,7 +57,7 @@ struct RestoreCommand: ParsableCommand {
       entry.point, disks: disks,
       to: target ?? "./\(entry.point.machine)-\(entry.point.id)")
     restore.resources = resources.resources
-    let report = try restore.run(from: vault)
+    let report = try console.showing(restore.progress) { try restore.run(from: vault) }
     for warning in report.warnings { console.warn(warning) }
     if console.isJSON {
       try console.print(Self.summary(report, point: entry.point))

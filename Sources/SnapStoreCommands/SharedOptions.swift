@@ -22,6 +22,7 @@ struct VaultOptions: ParsableArguments {
 
   func location() throws -> Location {
     let environment = ProcessInfo.processInfo.environment
+    if path == "" { throw Failure(.wrongUsage, "--vault names no path") }
     if let path = path ?? environment["SNAPSTORE_VAULT"], !path.isEmpty {
       return Location(path: path, isDefault: false)
     }
@@ -47,7 +48,7 @@ struct VaultOptions: ParsableArguments {
         .notThere, "there is no vault: \(error.message)",
         hint: location.isDefault
           ? "the first backup makes it: snapstore backup disk.img"
-          : "make it with: snapstore vault create \(location.path)")
+          : "make it with: snapstore vault create PATH")
     }
   }
 
@@ -55,17 +56,26 @@ struct VaultOptions: ParsableArguments {
   func openOrMakeDefault(host: HostSystem, console: Console) throws -> Vault {
     let location = try location()
     guard location.isDefault else { return try open(host: host) }
+    if let vault = try openIfThere(host: host) { return vault }
     do {
-      return try open(host: host)
-    } catch let failure as Failure where failure.code == .notThere {
       let store = try LocalObjectStore.create(location.path, host: host)
       let vault = try Vault.create(in: store, host: host, log: Console.log)
       console.note("made a vault at \(location.path)")
       return vault
+    } catch {
+      // Another first backup may have made it meanwhile.
+      guard let vault = try openIfThere(host: host) else { throw error }
+      return vault
+    }
+  }
+
+  private func openIfThere(host: HostSystem) throws -> Vault? {
+    do {
+      return try open(host: host)
+    } catch let failure as Failure where failure.code == .notThere {
+      return nil
     } catch let error as VaultError where error.code == .notThere {
-      // An empty directory: an earlier run was killed while it made the vault.
-      let store = try LocalObjectStore.create(location.path, host: host)
-      return try Vault.create(in: store, host: host, log: Console.log)
+      return nil
     }
   }
 }
@@ -92,6 +102,9 @@ struct ResourceOptions: ParsableArguments {
   func validate() throws {
     if memory.byteCount < Resources.minimumMemoryByteCount {
       throw ValidationError("--memory must be at least 64M")
+    }
+    if memory.byteCount > HostSystem.memoryByteCount {
+      throw ValidationError("--memory is more than this machine has")
     }
     if let jobs, !(1...1024).contains(jobs) {
       throw ValidationError("--jobs must be from 1 to 1024")
@@ -133,8 +146,10 @@ struct ByteSize: ExpressibleByArgument, Equatable, CustomStringConvertible {
   var defaultValueDescription: String { description }
 }
 
-extension Name: ExpressibleByArgument {
-  package init?(argument: String) {
-    self.init(argument)
+/// Reads a name as typed, and says the rule where it is broken.
+@Sendable func parseName(_ text: String) throws -> Name {
+  guard let name = Name(text) else {
+    throw ValidationError("'\(text)' can't be a name, which is \(Name.rule)")
   }
+  return name
 }

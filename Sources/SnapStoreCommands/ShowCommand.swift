@@ -14,7 +14,9 @@ struct ShowCommand: ParsableCommand {
       "The recovery point: its ID, the beginning of one, or latest.", valueName: "point"))
   var point: String
 
-  @Option(help: ArgumentHelp("The machine, where the vault has several.", valueName: "name"))
+  @Option(
+    help: ArgumentHelp("The machine, where the vault has several.", valueName: "name"),
+    transform: parseName)
   var vm: Name?
 
   @OptionGroup var output: OutputOptions
@@ -49,7 +51,8 @@ struct ShowCommand: ParsableCommand {
     let point = entry.point
     var table = BackupCommand.diskTable()
     for disk in point.disks { BackupCommand.addRow(disk, to: &table) }
-    let sources = point.disks.map { "  \($0.name): \($0.source)" }.joined(separator: "\n")
+    let sources = point.disks.map { "  \($0.name): \(HumanText.plain($0.source))" }.joined(
+      separator: "\n")
     let previous =
       point.previous.isEmpty
       ? "none" : point.previous.map { Hexadecimal.text($0) }.joined(separator: ", ")
@@ -57,7 +60,7 @@ struct ShowCommand: ParsableCommand {
       Point:        \(point.id)
       Machine:      \(point.machine), sequence \(point.sequence)
       Time:         \(point.time.rfc3339)
-      Consistency:  \(point.consistency.name) (\(point.evidence))
+      Consistency:  \(point.consistency.name) (\(HumanText.plain(point.evidence)))
       Parent:       \(point.parent?.text ?? "none")
       Hash:         \(Hexadecimal.text(entry.hash))
       Previous:     \(previous)

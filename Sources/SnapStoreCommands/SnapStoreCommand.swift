@@ -1,15 +1,23 @@
 internal import ArgumentParser
+internal import SnapStoreIO
 
 /// The `snapstore` program: parses the command line, runs one command, and ends with its exit code.
 public enum SnapStoreCommand {
   /// Runs the command that `arguments` (without the program's name) ask for, and returns the exit
   /// code: 0, or one of the `sysexits` codes that the README lists. Never throws.
   public static func run(_ arguments: [String]) -> Int32 {
+    HostSystem.protectNewFiles()
     Console.startLogging()
     let console = Console(isJSON: arguments.contains("--json"))
     do {
+      // Swift repairs bytes that are not UTF-8; a repaired path is another path.
+      if let argument = arguments.first(where: { $0.contains("\u{FFFD}") }) {
+        throw Failure(.wrongUsage, "an argument is not UTF-8: \(argument)")
+      }
       try parseAndRun(arguments, console)
       return 0
+    } catch let status as ExitCode {
+      return status.rawValue  // a command that has said all there is to say
     } catch {
       let failure = Failure(error)
       console.show(failure)

@@ -15,7 +15,9 @@ struct VaultCommand: ParsableCommand {
     @Argument(help: "The directory: one that does not exist yet, or is empty.")
     var path: String
 
-    @Option(help: ArgumentHelp("Where the vault is, in words of your own.", valueName: "name"))
+    @Option(
+      help: ArgumentHelp("Where the vault is, as a name of your own.", valueName: "name"),
+      transform: parseName)
     var region: Name?
 
     @Option(
@@ -38,6 +40,7 @@ struct VaultCommand: ParsableCommand {
     @OptionGroup var output: OutputOptions
 
     func validate() throws {
+      if path.isEmpty { throw ValidationError("the vault's path is empty") }
       if parity != 0 { throw ValidationError("--parity: this version knows only 0") }
     }
 
@@ -105,7 +108,7 @@ struct VaultCommand: ParsableCommand {
       return """
         Vault:        \(vault.store.location)
         Format:       \(Magic.formatVersion), made \(descriptor.created.rfc3339)
-        Region:       \(descriptor.region ?? "none")
+        Region:       \(HumanText.plain(descriptor.region ?? "none"))
         Chunks:       \(descriptor.chunkHash.recordedName), \(descriptor.compression.optionName), \
         cut \(descriptor.chunking.optionName)
         Machines:     \(summary.machineCount)
@@ -120,6 +123,9 @@ struct VaultCommand: ParsableCommand {
 }
 
 extension ChunkHash: ExpressibleByArgument {
+  package static var allValueStrings: [String] { allCases.map(\.optionName) }
+  package var defaultValueDescription: String { optionName }
+
   package init?(argument: String) {
     guard let match = Self.allCases.first(where: { $0.optionName == argument }) else { return nil }
     self = match
@@ -127,6 +133,9 @@ extension ChunkHash: ExpressibleByArgument {
 }
 
 extension Compression: ExpressibleByArgument {
+  package static var allValueStrings: [String] { allCases.map(\.optionName) }
+  package var defaultValueDescription: String { optionName }
+
   package init?(argument: String) {
     guard let match = Self.allCases.first(where: { $0.optionName == argument }) else { return nil }
     self = match
@@ -134,6 +143,8 @@ extension Compression: ExpressibleByArgument {
 }
 
 extension Chunking: ExpressibleByArgument {
+  package var defaultValueDescription: String { optionName }
+
   package init?(argument: String) {
     if argument == Chunking.aligned.optionName {
       self = .aligned

@@ -8,9 +8,12 @@ package final class NewDisk: Sendable {
   private let file: OpenFile
   private let written = Lock<UInt64>(0)
 
-  init(name: Name, file: OpenFile, byteCount: UInt64) throws {
+  init(name: Name, file: OpenFile) {
     self.name = name
     self.file = file
+  }
+
+  func setSize(_ byteCount: UInt64) throws {
     try file.setSize(byteCount)
   }
 

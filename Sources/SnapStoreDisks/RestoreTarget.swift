@@ -20,17 +20,30 @@ package final class RestoreTarget: Sendable {
   private let directory: Directory
   private let randomness: any Randomness
   private let disks = Lock<[(disk: NewDisk, temporaryName: String)]>([])
+  /// The staging directory has become the target: nothing is to be taken back any more.
+  private let isPublished = Lock(false)
 
   /// Refuses a target that exists: the directory as something else, or a file of one of the names.
   /// Reads nothing but directories, and leaves what is there as it was.
-  package static func check(_ path: String, names: [Name], calls: any SystemCalls) throws {
-    _ = try existingDirectory(path, names: names, calls: calls)
+  package static func check(
+    _ path: String, names: [Name], vaultPath: String, calls: any SystemCalls
+  ) throws {
+    let existing = try existingDirectory(path, names: names, calls: calls)
+    let place = existing == nil ? splitPath(path).parent : path
+    if let place = try existingPath(place, calls: calls),
+      let vault = try existingPath(vaultPath, calls: calls), isPath(place, in: vault)
+    {
+      throw DiskError(
+        .cannotCreate, "\(path) is inside of the vault \(vaultPath)",
+        hint: "name a directory outside of it with --to")
+    }
   }
 
   /// The target directory if it exists and has none of the files.
   private static func existingDirectory(
-    _ path: String, names: [Name], calls: any SystemCalls
+    _ typedPath: String, names: [Name], calls: any SystemCalls
   ) throws -> Directory? {
+    let path = String(trimmingSlashes(typedPath))
     let (parentPath, name) = splitPath(path)
     guard !name.isEmpty else {
       return try refuseFiles(names, in: try Directory(path, followLinks: true, calls: calls))
@@ -94,7 +107,7 @@ package final class RestoreTarget: Sendable {
     }
     let (parentPath, name) = splitPath(path)
     let parent = try Directory(parentPath, followLinks: true, calls: calls)
-    let stagingName = ".\(name.prefix(100)).\(Self.unfinishedMark(randomness))"
+    let stagingName = Self.unfinishedName(name, randomness)
     do throws(IOError) {
       directory = try parent.makeDirectory(stagingName)
     } catch {
@@ -103,8 +116,10 @@ package final class RestoreTarget: Sendable {
     place = .newDirectory(parent: parent, name: name, stagingName: stagingName)
   }
 
-  private static func unfinishedMark(_ randomness: any Randomness) -> String {
-    "snapstore-unfinished-\(String(randomness.next(), radix: 16))"
+  /// A hidden name that says what it is, and fits the 255 bytes of a file name.
+  private static func unfinishedName(_ name: String, _ randomness: any Randomness) -> String {
+    let shown = name.utf8.count <= 150 ? ".\(name)" : ""
+    return "\(shown).snapstore-unfinished-\(String(randomness.next(), radix: 16))"
   }
 
   /// How many bytes can be written before the file system is full.
@@ -117,7 +132,7 @@ package final class RestoreTarget: Sendable {
     let temporaryName: String
     switch place {
     case .newDirectory: temporaryName = Self.fileName(name)
-    case .existing: temporaryName = ".\(name).\(Self.unfinishedMark(randomness))"
+    case .existing: temporaryName = Self.unfinishedName(name.text, randomness)
     }
     let file: OpenFile
     do throws(IOError) {
@@ -126,55 +141,81 @@ package final class RestoreTarget: Sendable {
       throw Self.creationError(
         error, "create \(name).img in \(path)", hint: "name another directory with --to")
     }
-    let disk = try NewDisk(name: name, file: file, byteCount: byteCount)
+    let disk = NewDisk(name: name, file: file)
     disks.withLock { $0.append((disk, temporaryName)) }
+    try disk.setSize(byteCount)
     return disk
   }
 
   /// Makes all disks durable, then visible; durable under their names when this returns. On a
-  /// failure nothing that this restore made is left under a final name.
+  /// failure nothing that this restore made is left under a final name; where only making the names
+  /// durable failed, the complete files are left, and the error says so.
   package func publish() throws {
     let disks = disks.withLock { $0 }
     for (disk, _) in disks { try disk.synchronize() }
     switch place {
+    case .existing: try publishEach(disks, in: directory)
     case .newDirectory(let parent, let name, let stagingName):
       try directory.synchronize()
-      do throws(IOError) {
-        try parent.moveWithoutReplacing(stagingName, to: name, in: parent)
-      } catch {
-        throw Self.creationError(
-          error, "create \(path)", hint: "name another directory with --to")
+      try refusing("create \(path)") { () throws(IOError) in
+        if try parent.moveDirectoryWithoutReplacing(stagingName, to: name) {
+          isPublished.withLock { $0 = true }
+        }
       }
+      if !isPublished.withLock({ $0 }) { try publishByLinks(disks, parent: parent, name: name) }
       try parent.synchronize()
-    case .existing:
-      try publishEach(disks)
     }
-    self.disks.withLock { $0 = [] }
   }
 
-  private func publishEach(_ disks: [(disk: NewDisk, temporaryName: String)]) throws {
+  /// Where no rename keeps the promise for a directory: makes the directory, which must be new,
+  /// and moves each file into it.
+  private func publishByLinks(
+    _ disks: [(disk: NewDisk, temporaryName: String)], parent: Directory, name: String
+  ) throws {
+    var made: Directory?
+    try refusing("create \(path)") { () throws(IOError) in made = try parent.makeDirectory(name) }
+    guard let made else { return }
+    do {
+      try publishEach(disks, in: made)
+    } catch {
+      try parent.removeDirectory(name)
+      throw error
+    }
+    try discard()
+  }
+
+  private func publishEach(
+    _ disks: [(disk: NewDisk, temporaryName: String)], in target: Directory
+  ) throws {
     var published: [String] = []
     do {
       for (disk, temporaryName) in disks {
         let name = Self.fileName(disk.name)
-        do throws(IOError) {
-          try directory.moveWithoutReplacing(temporaryName, to: name, in: directory)
-        } catch {
-          throw Self.creationError(
-            error, "create \(path)/\(name)", hint: "name another directory with --to")
+        try refusing("create \(path)/\(name)") { () throws(IOError) in
+          try directory.moveWithoutReplacing(temporaryName, to: name, in: target)
         }
         published.append(name)
       }
-      try directory.synchronize()
+      try target.synchronize()
     } catch {
-      for name in published { try directory.removeFile(name) }
-      try directory.synchronize()
+      for name in published { try target.removeFile(name) }
+      try target.synchronize()
       throw error
+    }
+    self.disks.withLock { $0 = [] }
+  }
+
+  private func refusing(_ action: String, _ body: () throws(IOError) -> Void) throws {
+    do throws(IOError) {
+      try body()
+    } catch {
+      throw Self.creationError(error, action, hint: "name another directory with --to")
     }
   }
 
   /// Removes what was begun and not published. To be called when a restore has failed.
   package func discard() throws {
+    guard !isPublished.withLock({ $0 }) else { return }
     let disks = disks.withLock { $0 }
     for (_, temporaryName) in disks {
       _ = try tolerating(.noSuchFileOrDirectory) { () throws(IOError) in
@@ -190,6 +231,7 @@ package final class RestoreTarget: Sendable {
 
   /// The path of a published disk.
   package static func path(of name: Name, in target: String) -> String {
-    "\(target)/\(fileName(name))"
+    let folder = trimmingSlashes(target)
+    return folder == "/" ? "/\(fileName(name))" : "\(folder)/\(fileName(name))"
   }
 }

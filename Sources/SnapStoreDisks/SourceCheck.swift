@@ -6,6 +6,13 @@ package import SnapStoreIO
 package func checkSources(
   _ disks: [SourceDisk], vaultPath: String?, calls: any SystemCalls
 ) throws {
+  var room = UInt64(Int64.max)
+  for disk in disks {
+    guard disk.byteCount <= room else {
+      throw DiskError(.misuse, "the disks together have more than 2^63 bytes")
+    }
+    room -= disk.byteCount
+  }
   var seen: [SourceDisk.Identity: SourceDisk] = [:]
   for disk in disks {
     if let other = seen.updateValue(disk, forKey: disk.identity) {
@@ -22,7 +29,5 @@ package func checkSources(
 }
 
 private func isInside(_ path: String, _ folder: String, _ calls: any SystemCalls) throws -> Bool {
-  let inner = try calls.canonicalPath(path)
-  let outer = try calls.canonicalPath(folder)
-  return inner == outer || inner.hasPrefix(outer == "/" ? outer : outer + "/")
+  isPath(try calls.canonicalPath(path), in: try calls.canonicalPath(folder))
 }

@@ -5,7 +5,10 @@ internal import SystemPackage
 /// A disk to be backed up: a raw image file or a block device, open for reading and never written.
 package final class SourceDisk: Sendable {
   package let name: Name
+  /// As the person gave it, for messages.
   package let path: String
+  /// The same without links and relative parts, for what is read elsewhere.
+  package let canonicalPath: String
   package let byteCount: UInt64
   /// True for a file, which may have holes; a device is read whole.
   package let mayHaveHoles: Bool
@@ -18,6 +21,7 @@ package final class SourceDisk: Sendable {
     self.path = path
     file = try Self.open(path, name, calls)
     opened = try file.status()
+    canonicalPath = try existingPath(path, calls: calls) ?? path
     switch opened.kind {
     case .regular:
       mayHaveHoles = true
@@ -25,6 +29,10 @@ package final class SourceDisk: Sendable {
     case .blockDevice:
       mayHaveHoles = false
       byteCount = try file.end()
+      guard byteCount > 0 else {
+        throw DiskError(
+          .unsuitable, "disk \(name): the block device \(path) has no medium: its size is 0")
+      }
     default:
       throw DiskError(
         .unsuitable, "disk \(name): \(path) is \(opened.kind.phrase), not a disk image",
@@ -48,7 +56,10 @@ package final class SourceDisk: Sendable {
         throw DiskError(
           .notAllowed, "disk \(name): this user may not read \(path)",
           hint: "run as a user that may, such as root")
-      case .noSuchAddressOrDevice, .fileNameTooLong:
+      case .noSuchAddressOrDevice:
+        throw DiskError(
+          .unsuitable, "disk \(name): \(path) is a socket, or a device that is not there")
+      case .fileNameTooLong:
         throw DiskError(.unsuitable, "disk \(name): \(error)")
       default:
         throw DiskError(.failed, "disk \(name): \(error)")
@@ -114,7 +125,7 @@ package final class SourceDisk: Sendable {
           + "read",
         hint: "back it up while nothing resizes it")
     }
-    return !mayHaveHoles || now.modified == opened.modified
+    return !mayHaveHoles || (now.modified == opened.modified && now.changed == opened.changed)
   }
 
   /// The next data from `offset` on, and where it ends; nil where only holes follow. Adjoining data

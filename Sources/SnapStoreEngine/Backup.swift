@@ -48,7 +48,7 @@ package struct Backup: Sendable {
     guard dataDisks <= Self.maximumDataDisks, disks.count - dataDisks <= 1 else {
       throw DiskError(
         .misuse,
-        "\(disks.count - dataDisks) OS disks and \(dataDisks) data disks are too many",
+        "too many disks: \(disks.count - dataDisks) OS and \(dataDisks) data",
         hint: "a machine has one OS disk and up to \(Self.maximumDataDisks) data disks")
     }
     for (position, disk) in disks.enumerated() {
@@ -138,7 +138,7 @@ package struct Backup: Sendable {
       pointDisks.append(
         PointDisk(
           name: source.name, role: disks[position].role, byteCount: source.byteCount,
-          source: source.path, root: results[position].root, figures: figures))
+          source: source.canonicalPath, root: results[position].root, figures: figures))
     }
     return RecoveryPoint(
       id: PointID(time: time, random: UInt32(truncatingIfNeeded: vault.host.randomness.next())),

@@ -43,16 +43,17 @@ package struct Restore: Sendable {
   package func run(from vault: Vault) throws -> Report {
     let start = vault.host.clock.monotonicSeconds()
     let names = disks.map(\.name)
-    try RestoreTarget.check(targetPath, names: names, calls: vault.host.calls)
+    try RestoreTarget.check(
+      targetPath, names: names, vaultPath: vault.store.location, calls: vault.host.calls)
     let session = try Session.beginReading(vault, leaningOn: [point.id])
     let written: UInt64
     do {
       written = try restore(in: session)
     } catch {
-      try session.endReading()
+      session.endReading()
       throw error
     }
-    try session.endReading()
+    session.endReading()
     return Report(
       files: disks.map { disk in
         Report.File(

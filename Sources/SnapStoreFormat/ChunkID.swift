@@ -48,8 +48,13 @@ package struct ChunkID: Hashable, Sendable, Comparable, CustomStringConvertible 
   package static func == (left: ChunkID, right: ChunkID) -> Bool { left.words == right.words }
   package static func < (left: ChunkID, right: ChunkID) -> Bool { left.words < right.words }
 
-  /// The ID is uniformly distributed: one of its words is a hash as good as any.
-  package func hash(into hasher: inout Hasher) { hasher.combine(words.1) }
+  /// All words: a hostile vault can have any number of IDs of which some words are equal.
+  package func hash(into hasher: inout Hasher) {
+    hasher.combine(words.0)
+    hasher.combine(words.1)
+    hasher.combine(words.2)
+    hasher.combine(words.3)
+  }
 
   package var description: String {
     Hexadecimal.text(

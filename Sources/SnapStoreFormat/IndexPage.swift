@@ -42,9 +42,8 @@ package struct IndexEntry: Equatable, Sendable {
     self.kind = kind
     let codec = try Codec.known(try reader.uint8())
     try reader.zeros(2)
-    guard max(raw, stored) <= UInt32(FormatLimit.recordPayload) else {
-      throw .damaged("an index entry's length is beyond the limit")
-    }
+    guard raw <= UInt32(FormatLimit.recordPayload), stored <= UInt32(FormatLimit.storedPayload)
+    else { throw .damaged("an index entry's length is beyond the limit") }
     record = RecordPlace(offset: UInt64(offset), rawLength: raw, storedLength: stored, codec: codec)
   }
 }

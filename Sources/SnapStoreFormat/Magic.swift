@@ -49,8 +49,10 @@ package enum FormatLimit {
   package static let extent = 4 * 1024 * 1024
   /// Children of one node of a disk map.
   package static let mapFanOut = 64
-  /// No record holds more bytes, raw or stored; a map node is bounded by it too.
+  /// No record holds more bytes, before they are stored; a map node is bounded by it too.
   package static let recordPayload = 256 * 1024
+  /// Nor does it take more: there is room for what encryption will add.
+  package static let storedPayload = recordPayload + 4096
   /// No text in an object (a path, a name, evidence) has more bytes.
   package static let text = 64 * 1024
   /// No small object (everything but packs and index segments) is read beyond this.

@@ -36,7 +36,7 @@ package struct PackDirectoryEntry: Equatable, Sendable {
     id = try ChunkID(from: &reader)
     let offset = try reader.uint64()
     let raw = try reader.length(limit: FormatLimit.recordPayload, of: "a raw length")
-    let stored = try reader.length(limit: FormatLimit.recordPayload, of: "a stored length")
+    let stored = try reader.length(limit: FormatLimit.storedPayload, of: "a stored length")
     let rawKind = try reader.uint8()
     guard let kind = PackRecord.Kind(rawValue: rawKind) else {
       throw .unsupported("has a record of kind \(rawKind)")

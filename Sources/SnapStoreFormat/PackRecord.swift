@@ -81,7 +81,7 @@ package struct PackRecord: Equatable, Sendable {
     guard try reader.uint16() == 0 else { throw .unsupported("has an encrypted record") }
     rawLength = try reader.length(limit: FormatLimit.recordPayload, of: "a record's raw length")
     storedLength = try reader.length(
-      limit: FormatLimit.recordPayload, of: "a record's stored length")
+      limit: FormatLimit.storedPayload, of: "a record's stored length")
     guard try reader.uint16() == 0 else {
       throw .unsupported("has a record with nonce or tag")
     }

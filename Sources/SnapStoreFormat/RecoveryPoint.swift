@@ -96,18 +96,25 @@ package struct PointDisk: Equatable, Sendable {
   /// `state` 1 is backed up; 2, attached but left out, is kept for later.
   private static let backedUp: UInt32 = 1
 
+  /// Behind its length, so that a later version can add to a disk what this one passes over.
   func encode(to writer: inout ByteWriter) {
-    writer.append(text: name.text)
-    writer.append(role.rawValue)
-    writer.append(Self.backedUp)
-    writer.append(byteCount)
-    writer.append(text: source)
-    writer.append(UInt64(DiskMap.rootLevel(ofDisk: byteCount)))
-    root.encode(to: &writer)
-    figures.encode(to: &writer)
+    var body = ByteWriter()
+    body.append(text: name.text)
+    body.append(role.rawValue)
+    body.append(Self.backedUp)
+    body.append(byteCount)
+    body.append(text: source)
+    body.append(UInt64(DiskMap.rootLevel(ofDisk: byteCount)))
+    root.encode(to: &body)
+    figures.encode(to: &body)
+    writer.append(UInt64(body.count))
+    writer.append(bytes: body.bytes)
   }
 
-  init(from reader: inout ByteReader) throws(FormatError) {
+  init(from disks: inout ByteReader) throws(FormatError) {
+    let length = try disks.length(limit: disks.remaining, of: "a disk's length")
+    let body = try disks.byteArray(length)
+    var reader = ByteReader(body.rawSpan)
     name = try Name(from: &reader)
     let start = reader.offset
     guard let role = DiskRole(rawValue: try reader.uint32()) else {

@@ -23,6 +23,7 @@ package final class CountingObjectStore: ObjectStore {
 
   package func open(_ name: ObjectName) throws -> (any ObjectReader)? { try base.open(name) }
   package func list(_ folder: String) throws -> [ListedObject] { try base.list(folder) }
+  package func synchronize(_ folder: String) throws { try base.synchronize(folder) }
   package func delete(_ name: ObjectName) throws -> Bool { try base.delete(name) }
   package func isHeld(_ name: ObjectName) throws -> Bool { try base.isHeld(name) }
   package func removeAbandoned() throws -> Int { try base.removeAbandoned() }

@@ -75,6 +75,20 @@ package final class Directory: Sendable {
     }
   }
 
+  /// Moves a directory to a name that must be free; false where the file system has no rename that
+  /// keeps that promise.
+  package func moveDirectoryWithoutReplacing(
+    _ name: String, to newName: String
+  ) throws(IOError) -> Bool {
+    let moved: Void? = try tolerating(.invalidArgument, .noFunction, .notSupported) {
+      () throws(IOError) in
+      try system("create", "\(path)/\(newName)") { () throws(Errno) in
+        try calls.renameWithoutReplacing(name, in: descriptor, to: newName, in: descriptor)
+      }
+    }
+    return moved != nil
+  }
+
   /// Moves `name` to `newName` in `target`; throws `EEXIST` where that is taken. Where the file
   /// system has no such rename, a file is linked under its new name instead, which refuses to
   /// replace just the same.

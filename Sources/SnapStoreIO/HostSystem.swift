@@ -30,6 +30,17 @@ package struct HostSystem: Sendable {
       description: "\(hostName), process \(getpid())")
   }
 
+  /// The memory of the machine.
+  package static var memoryByteCount: Int {
+    Int(sysconf(Int32(_SC_PHYS_PAGES))) * Int(sysconf(Int32(_SC_PAGESIZE)))
+  }
+
+  /// Files and directories get just the modes that are asked for, whatever was set before: what
+  /// group and others would get is all that is taken away.
+  package static func protectNewFiles() {
+    umask(0o077)
+  }
+
   /// The processors that this process may use.
   package static var processorCount: Int { max(1, Int(sysconf(Int32(_SC_NPROCESSORS_ONLN)))) }
 }

@@ -4,6 +4,7 @@ extension IOError {
   /// The kinds of refusal that a person acts on differently.
   package enum Reason: Sendable {
     case notAllowed
+    case readOnly
     case exists
     case notThere
     case noSpace
@@ -12,7 +13,8 @@ extension IOError {
 
   package var reason: Reason {
     switch errno {
-    case .permissionDenied, .notPermitted, .readOnlyFileSystem: .notAllowed
+    case .permissionDenied, .notPermitted: .notAllowed
+    case .readOnlyFileSystem: .readOnly
     case .fileExists: .exists
     case .noSuchFileOrDirectory, .notDirectory, .tooManySymbolicLinkLevels: .notThere
     case .noSpace, .diskQuotaExceeded: .noSpace

@@ -154,6 +154,12 @@ package struct LinuxSystemCalls: SystemCalls {
   }
 }
 
+extension FileTime {
+  fileprivate init(_ time: timespec) {
+    self.init(seconds: Int64(time.tv_sec), nanoseconds: Int64(time.tv_nsec))
+  }
+}
+
 extension FileStatus {
   fileprivate init(_ status: stat) {
     let kind: Kind =
@@ -172,7 +178,6 @@ extension FileStatus {
       representedDevice: UInt64(status.st_rdev), byteCount: UInt64(max(0, status.st_size)),
       allocatedByteCount: UInt64(max(0, status.st_blocks)) * 512,
       linkCount: UInt64(status.st_nlink),
-      modified: FileTime(
-        seconds: Int64(status.st_mtim.tv_sec), nanoseconds: Int64(status.st_mtim.tv_nsec)))
+      modified: FileTime(status.st_mtim), changed: FileTime(status.st_ctim))
   }
 }

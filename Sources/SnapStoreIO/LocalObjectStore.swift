@@ -128,6 +128,12 @@ package final class LocalObjectStore: ObjectStore {
     }
   }
 
+  package func synchronize(_ folderName: String) throws {
+    guard let directory = try folder(folderName) else { return }
+    try directory.synchronize()
+    try root.synchronize()
+  }
+
   package func delete(_ name: ObjectName) throws -> Bool {
     guard let directory = try folder(name.folder) else { return false }
     let removed: Void? = try tolerating(.noSuchFileOrDirectory) { () throws(IOError) in
@@ -154,10 +160,10 @@ package final class LocalObjectStore: ObjectStore {
     guard let directory = try folder(Self.unfinished) else { return 0 }
     var count = 0
     for name in try directory.names() {
-      // No writer made what is no file, and it must not stop the cleaning.
-      guard try directory.status(of: name)?.kind == .regular else { continue }
-      // It may be gone: finished, or removed by another, between the listing and now.
+      // It may be gone: finished, or removed by another, between the listing and now. What is no
+      // file was not put there by a writer, and is left alone.
       let removed: Bool? = try tolerating(.noSuchFileOrDirectory) { () throws(IOError) in
+        guard try directory.status(of: name)?.kind == .regular else { return false }
         let file = try OpenFile(
           name, in: directory, .read(followLinks: false), calls: host.calls)
         guard try file.tryLock() else { return false }

@@ -54,6 +54,9 @@ package protocol ObjectStore: Sendable {
   /// kinds of files, names that no object can have) is passed over.
   func list(_ folder: String) throws -> [ListedObject]
 
+  /// Makes durable what a listing of the folder showed, whoever put it there.
+  func synchronize(_ folder: String) throws
+
   /// True if the object was there.
   @discardableResult
   func delete(_ name: ObjectName) throws -> Bool

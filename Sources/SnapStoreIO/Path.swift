@@ -2,13 +2,26 @@ internal import SystemPackage
 
 /// A path without its last component, and that component. The parent of a bare name is `.`.
 package func splitPath(_ path: String) -> (parent: String, name: String) {
-  var trimmed = path[...]
-  while trimmed.count > 1, trimmed.last == "/" { trimmed.removeLast() }
-  guard let slash = trimmed.lastIndex(of: "/") else { return (".", String(trimmed)) }
-  let name = String(trimmed[trimmed.index(after: slash)...])
-  var parent = trimmed[..<slash]
-  while parent.last == "/" { parent.removeLast() }
-  return (parent.isEmpty ? "/" : String(parent), name)
+  let slash = UInt8(ascii: "/")
+  // By bytes: a combining mark behind a slash makes it another character, and no other path.
+  let trimmed = trimmingSlashes(path).utf8
+  guard let last = trimmed.lastIndex(of: slash) else { return (".", String(Substring(trimmed))) }
+  let name = Substring(trimmed[trimmed.index(after: last)...])
+  let parent = trimmingSlashes(Substring(trimmed[..<last]))
+  return (parent.isEmpty ? "/" : String(parent), String(name))
+}
+
+/// A path without the slashes at its end, the root's own aside.
+package func trimmingSlashes(_ path: some StringProtocol) -> Substring {
+  var bytes = Substring(path).utf8
+  while bytes.count > 1, bytes.last == UInt8(ascii: "/") { bytes.removeLast() }
+  return Substring(bytes)
+}
+
+/// Whether a canonical path is that of a folder or of something below it.
+package func isPath(_ inner: String, in folder: String) -> Bool {
+  let prefix = Array((folder == "/" ? folder : folder + "/").utf8)
+  return Array(inner.utf8) == Array(folder.utf8) || inner.utf8.starts(with: prefix)
 }
 
 /// The path if there is anything at it; nil if not.

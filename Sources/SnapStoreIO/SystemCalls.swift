@@ -83,10 +83,13 @@ package struct FileStatus: Equatable, Sendable {
   package var allocatedByteCount: UInt64
   package var linkCount: UInt64
   package var modified: FileTime
+  /// When anything about the file changed last; a program can't set it back.
+  package var changed: FileTime
 
   package init(
     kind: Kind, device: UInt64, inode: UInt64, representedDevice: UInt64 = 0, byteCount: UInt64,
-    allocatedByteCount: UInt64 = 0, linkCount: UInt64 = 1, modified: FileTime = FileTime()
+    allocatedByteCount: UInt64 = 0, linkCount: UInt64 = 1, modified: FileTime = FileTime(),
+    changed: FileTime = FileTime()
   ) {
     self.kind = kind
     self.device = device
@@ -96,6 +99,7 @@ package struct FileStatus: Equatable, Sendable {
     self.allocatedByteCount = allocatedByteCount
     self.linkCount = linkCount
     self.modified = modified
+    self.changed = changed
   }
 }
 

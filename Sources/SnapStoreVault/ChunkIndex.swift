@@ -18,6 +18,8 @@ package final class ChunkIndex: Sendable {
     var table: [ChunkID: ChunkLocation?] = [:]
     /// Of what no good copy was found: known by name, and to be stored again by who has it.
     var lost: Set<ChunkID> = []
+    /// Segments whose packs are all covered otherwise, or will be by the next one.
+    var damagedSegments: [SerialName] = []
     /// What the next segment will hold.
     var uncovered: [(pack: CoveredPack, entries: [PackDirectoryEntry])] = []
     var uncoveredEntryCount = 0
@@ -26,22 +28,26 @@ package final class ChunkIndex: Sendable {
   }
 
   /// A segment is written once so many entries wait for it.
-  static let entriesPerSegment = 1 << 17
+  private let entriesPerSegment: Int
 
   private let session: Session
   private let packs: PackReaders
   private let cache: PageCache
   private let state: Lock<State>
+  /// Held by the lane that replaces a damaged segment.
+  private let repairs = Lock(())
   private let isWritable: Bool
 
-  /// Opens the index for a session. `memory`: bytes for cached pages and filters together.
+  /// Opens the index for a session. `memory`: bytes for cached pages and filters together; the
+  /// table takes as much again.
   /// What can't be read is logged as a warning, and done without.
   package init(session: Session, memory: Int) throws {
     self.session = session
     packs = PackReaders(store: session.vault.store)
     cache = PageCache(byteCount: memory / 2)
     state = Lock(State(filterBudget: memory / 2))
-    isWritable = session.isRegistered
+    entriesPerSegment = max(1 << 14, min(1 << 17, memory / 256))
+    isWritable = session.purpose == .write
     try openSegments()
     let covered = state.withLock { state in
       Set(state.segments.flatMap(\.packs))
@@ -54,15 +60,26 @@ package final class ChunkIndex: Sendable {
   private var log: Logger { session.vault.log }
 
   private func openSegments() throws {
-    let names = try session.vault.store.list(VaultFolder.index)
-      .compactMap { SerialName($0.name.key) }.sorted()
-    for name in names {
-      guard let reader = try session.vault.store.open(.indexSegment(name)) else { continue }
+    for name in try listSegments() {
       do {
+        guard let reader = try session.vault.store.open(.indexSegment(name)) else { continue }
         try open(name, reader, listing: session.packs)
-      } catch let error as FormatError {
-        log.warning("index segment \(name) is damaged and not used: \(error)")
+      } catch {
+        guard let reason = damageReason(error) else { throw error }
+        log.warning("index segment \(name) is damaged and not used: \(reason)")
+        state.withLock { $0.damagedSegments.append(name) }
       }
+    }
+  }
+
+  private func listSegments() throws -> [SerialName] {
+    do {
+      return try session.vault.store.list(VaultFolder.index)
+        .compactMap { SerialName($0.name.key) }.sorted()
+    } catch {
+      guard let reason = damageReason(error) else { throw error }
+      log.warning("the index can't be listed, and packs are read instead: \(reason)")
+      return []
     }
   }
 
@@ -82,16 +99,20 @@ package final class ChunkIndex: Sendable {
     }
   }
 
-  private func addByDirectory(_ pack: CoveredPack) throws {
+  /// Reads what a pack holds from the pack itself; false where that is damaged.
+  @discardableResult
+  private func addByDirectory(_ pack: CoveredPack) throws -> Bool {
+    let directory: [PackDirectoryEntry]
     do {
-      let directory = try packs.directory(pack.name, vault: session.vault.descriptor.id)
-      log.info("pack \(pack.name) has no index segment; read by its directory")
-      try add(pack, directory)
-    } catch let error as any Error & CustomStringConvertible
-      where error is FormatError || error is VaultError
-    {
-      log.warning("not used: \(error.description)")
+      directory = try packs.directory(pack.name, vault: session.vault.descriptor.id)
+    } catch {
+      guard let reason = damageReason(error) else { throw error }
+      log.warning("the directory of a pack can't be read: \(reason)")
+      return false
     }
+    log.info("pack \(pack.name) has no index segment; read by its directory")
+    try add(pack, directory)
+    return true
   }
 
   /// Whether a pack that a segment covers is missing or has another size. Then what a parent point
@@ -111,7 +132,7 @@ package final class ChunkIndex: Sendable {
       return (state.segments, state.lost)
     }
     for index in ids.indices where isNew[index] && !lost.contains(ids[index]) {
-      isNew[index] = try locations(of: ids[index], in: segments).isEmpty
+      isNew[index] = try locations(of: ids[index], in: segments, \.isUsable).isEmpty
     }
     state.withLock { state in
       for index in ids.indices where isNew[index] {
@@ -128,42 +149,80 @@ package final class ChunkIndex: Sendable {
     _ = state.withLock { $0.lost.insert(id) }
   }
 
-  /// Every known copy of a chunk in finished packs.
-  package func locations(of id: ChunkID) throws -> [ChunkLocation] {
+  /// Every known copy of a chunk in finished packs. With `doubtful`, those in packs that are missing
+  /// or have another size come last: nothing may be built on them, but a record that is there may
+  /// still be good, and says so itself.
+  package func locations(
+    of id: ChunkID, doubtful: Bool = false
+  ) throws -> [ChunkLocation] {
     let (own, segments) = state.withLock { state in
       (state.table[id].flatMap { $0 }, state.segments)
     }
-    let others = try locations(of: id, in: segments)
-    return own.map { [$0] + others } ?? others
+    var found = own.map { [$0] } ?? []
+    found += try locations(of: id, in: segments, \.isUsable)
+    if doubtful { found += try locations(of: id, in: segments) { !$0.isUsable } }
+    return found
   }
 
   private func locations(
-    of id: ChunkID, in segments: [IndexSegment]
+    of id: ChunkID, in segments: [IndexSegment], _ isWanted: (IndexSegment.Copy) -> Bool
   ) throws -> [ChunkLocation] {
     var found: [ChunkLocation] = []
     for segment in segments {
       do {
-        found += try segment.locations(of: id)
-      } catch let error as FormatError {
-        try setAside(segment, error)
-        return try locations(of: id)
+        for copy in try segment.copies(of: id) where isWanted(copy) {
+          found.append(copy.location)
+        }
+      } catch {
+        guard let reason = damageReason(error) else { throw error }
+        try setAside(segment, reason)
+        let left = state.withLock { $0.segments }
+        let own = state.withLock { $0.table[id].flatMap { $0 } }
+        return (own.map { [$0] } ?? []) + (try locations(of: id, in: left, isWanted))
       }
     }
     return found
   }
 
-  /// A page of the segment is damaged: what it covers is read from the packs themselves.
-  private func setAside(_ segment: IndexSegment, _ error: FormatError) throws {
-    let isFirst = state.withLock { state in
-      let count = state.segments.count
-      state.segments.removeAll { $0 === segment }
-      return state.segments.count < count
+  /// A page of the segment is damaged: what it covers is read from the packs themselves. The segment
+  /// stays listed until that is done, and lanes that meet the damage meanwhile wait: at no moment
+  /// is something unknown that the vault has.
+  private func setAside(_ segment: IndexSegment, _ reason: String) throws {
+    try repairs.withLock { _ in
+      let others = state.withLock { state -> [IndexSegment]? in
+        guard state.segments.contains(where: { $0 === segment }) else { return nil }
+        return state.segments.filter { $0 !== segment }
+      }
+      guard let others else { return }
+      log.warning("index segment \(segment.name) is damaged and not used: \(reason)")
+      let covered = Set(others.flatMap(\.packs))
+      var isReplaced = true
+      for pack in segment.packs where session.packs[pack.name] == pack.byteCount {
+        guard !covered.contains(pack) else { continue }
+        if try !addByDirectory(pack) { isReplaced = false }
+      }
+      state.withLock { state in
+        state.segments.removeAll { $0 === segment }
+        if isReplaced { state.damagedSegments.append(segment.name) }
+      }
     }
-    guard isFirst else { return }
-    log.warning("index segment \(segment.name) is damaged and not used: \(error)")
-    for pack in segment.packs where session.packs[pack.name] == pack.byteCount {
-      try addByDirectory(pack)
+  }
+
+  /// Looks for a chunk in the directory of every pack, where the index knows no good copy: the last
+  /// resort, since it reads as much as rebuilding the index would.
+  func searchDirectories(for id: ChunkID) throws -> [ChunkLocation] {
+    var found: [ChunkLocation] = []
+    for name in session.packs.keys.sorted() {
+      do {
+        for entry in try packs.directory(name, vault: session.vault.descriptor.id)
+        where entry.id == id {
+          found.append(ChunkLocation(pack: name, record: entry.record))
+        }
+      } catch {
+        guard damageReason(error) != nil else { throw error }
+      }
     }
+    return found
   }
 
   // MARK: Adding
@@ -171,25 +230,34 @@ package final class ChunkIndex: Sendable {
   /// Takes note of a finished, durable pack. Writes a segment if enough has come together.
   package func add(_ pack: CoveredPack, _ directory: [PackDirectoryEntry]) throws {
     let isFull = state.withLock { state in
+      guard !state.uncovered.contains(where: { $0.pack == pack }) else { return false }
       for entry in directory {
         state.table[entry.id] = .some(ChunkLocation(pack: pack.name, record: entry.record))
       }
       state.uncovered.append((pack, directory))
       state.uncoveredEntryCount += directory.count
-      return state.uncoveredEntryCount >= Self.entriesPerSegment
+      return state.uncoveredEntryCount >= entriesPerSegment
     }
     if isFull && isWritable { try writeSegment() }
   }
 
   /// Writes what no segment covers yet, if there is anything. The packs are durable before.
   package func writeSegment() throws {
-    let waiting = state.withLock { state in
-      let waiting = state.uncovered
+    let (waiting, damaged) = state.withLock { state in
+      let taken = (state.uncovered, state.damagedSegments)
       state.uncovered = []
       state.uncoveredEntryCount = 0
-      return waiting
+      state.damagedSegments = []
+      return taken
     }
-    guard !waiting.isEmpty else { return }
+    if !waiting.isEmpty { try writeSegment(over: waiting) }
+    // What they covered is covered by good ones now.
+    for name in damaged { try session.store.delete(.indexSegment(name)) }
+  }
+
+  private func writeSegment(
+    over waiting: [(pack: CoveredPack, entries: [PackDirectoryEntry])]
+  ) throws {
     var entries: [IndexEntry] = []
     for (number, (_, directory)) in waiting.enumerated() {
       for entry in directory {
@@ -205,7 +273,7 @@ package final class ChunkIndex: Sendable {
       let reader = try session.vault.store.open(.indexSegment(name))
     else { throw VaultError(.aborted, "index segment \(name) was taken or went away") }
     let listing = Dictionary(
-      uniqueKeysWithValues: waiting.map { ($0.pack.name, $0.pack.byteCount) })
+      waiting.map { ($0.pack.name, $0.pack.byteCount) }, uniquingKeysWith: { first, _ in first })
     try open(name, reader, listing: listing, replacing: entries)
   }
 

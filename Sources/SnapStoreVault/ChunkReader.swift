@@ -45,7 +45,9 @@ package final class ChunkReader: Sendable {
   package func fetch(_ requests: [Request], into buffer: Buffer) throws -> Fetched {
     var places: [(request: Int, location: ChunkLocation)] = []
     for (number, request) in requests.enumerated() {
-      guard let location = try index.locations(of: request.id).first else { continue }
+      guard let location = try index.locations(of: request.id, doubtful: true).first else {
+        continue
+      }
       places.append((number, location))
     }
     places.sort {
@@ -113,10 +115,9 @@ package final class ChunkReader: Sendable {
   ) throws -> Result? {
     do {
       return try body(try index.packReader(name))
-    } catch let error as any Error & CustomStringConvertible
-      where error is VaultError || error is IOError || error is StoreError
-    {
-      vault.log.warning("pack \(name) can't be read: \(error.description)")
+    } catch {
+      guard let reason = damageReason(error) else { throw error }
+      vault.log.warning("pack \(name) can't be read: \(reason)")
       return nil
     }
   }
@@ -139,22 +140,41 @@ package final class ChunkReader: Sendable {
   }
 
   private func decodeAnyCopy(of request: Request, to target: inout MutableRawSpan) throws {
-    for location in try index.locations(of: request.id) {
+    let known = try index.locations(of: request.id, doubtful: true)
+    if try decode(request, from: known, to: &target) { return }
+    let others = try index.searchDirectories(for: request.id).filter { !known.contains($0) }
+    if try decode(request, from: others, to: &target) { return }
+    throw VaultError(.damaged, "no good copy of chunk \(request.id) is left in the vault")
+  }
+
+  private func decode(
+    _ request: Request, from locations: [ChunkLocation], to target: inout MutableRawSpan
+  ) throws -> Bool {
+    for location in locations {
       guard let bytes = try record(at: location) else { continue }
       if Self.decode(bytes.rawSpan, id: request.id, kind: .chunk, to: &target),
         Fingerprint(of: target.bytes, secrets: vault.secrets) == request.fingerprint
       {
-        return
+        return true
       }
       vault.log.warning(
         "chunk \(request.id) is damaged in pack \(location.pack) at \(location.record.offset)")
     }
-    throw VaultError(.damaged, "no good copy of chunk \(request.id) is left in the vault")
+    return false
   }
 
   /// A map node by its ID, checked against it. Throws `VaultError.damaged` when no copy is good.
   package func node(_ id: ChunkID) throws -> [UInt8] {
-    for location in try index.locations(of: id) {
+    let known = try index.locations(of: id, doubtful: true)
+    if let node = try node(id, from: known) { return node }
+    let others = try index.searchDirectories(for: id).filter { !known.contains($0) }
+    if let node = try node(id, from: others) { return node }
+    index.markLost(id)
+    throw VaultError(.damaged, "no good copy of map node \(id) is left in the vault")
+  }
+
+  private func node(_ id: ChunkID, from locations: [ChunkLocation]) throws -> [UInt8]? {
+    for location in locations {
       guard let bytes = try record(at: location) else { continue }
       var node = [UInt8](repeating: 0, count: Int(location.record.rawLength))
       let isDecoded = node.withMutableRawSpan {
@@ -164,8 +184,7 @@ package final class ChunkReader: Sendable {
       vault.log.warning(
         "map node \(id) is damaged in pack \(location.pack) at \(location.record.offset)")
     }
-    index.markLost(id)
-    throw VaultError(.damaged, "no good copy of map node \(id) is left in the vault")
+    return nil
   }
 
   /// The bytes of one record, head included; nil where they can't be read.

@@ -73,11 +73,17 @@ final class IndexSegment: Sendable {
     return pages
   }
 
-  /// Every usable copy of a chunk that this segment knows.
-  func locations(of id: ChunkID) throws -> [ChunkLocation] {
+  /// A copy of a chunk, and whether its pack was in the listing with the recorded size.
+  struct Copy {
+    var location: ChunkLocation
+    var isUsable: Bool
+  }
+
+  /// Every copy of a chunk that this segment knows.
+  func copies(of id: ChunkID) throws -> [Copy] {
     guard layout.entryCount > 0, try mayContain(id) else { return [] }
     var page = try pageOfFirst(id)
-    var found: [ChunkLocation] = []
+    var found: [Copy] = []
     while page < layout.entryPages {
       let count = entryCount(ofPage: page)
       let goesOn = try withEntryPage(page) { bytes throws -> Bool in
@@ -87,10 +93,11 @@ final class IndexSegment: Sendable {
           guard entry.pack < UInt32(packs.count) else {
             throw FormatError.damaged("an entry names a pack that is not in the table")
           }
-          if usable[Int(entry.pack)] {
-            found.append(
-              ChunkLocation(pack: packs[Int(entry.pack)].name, record: entry.record))
-          }
+          let pack = Int(entry.pack)
+          found.append(
+            Copy(
+              location: ChunkLocation(pack: packs[pack].name, record: entry.record),
+              isUsable: usable[pack]))
           index += 1
         }
         return index == count

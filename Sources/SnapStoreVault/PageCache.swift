@@ -12,7 +12,8 @@ final class PageCache: Sendable {
 
   private struct Shard {
     var keys: [Key?]
-    var memory: [UInt8]
+    /// One page a slot, made when first used.
+    var pages: [[UInt8]]
   }
 
   private static let shardCount = 16
@@ -27,7 +28,7 @@ final class PageCache: Sendable {
       Lock(
         Shard(
           keys: [Key?](repeating: nil, count: slots),
-          memory: [UInt8](repeating: 0, count: slots * IndexPage.byteCount)))
+          pages: [[UInt8]](repeating: [], count: slots)))
     }
   }
 
@@ -39,14 +40,16 @@ final class PageCache: Sendable {
     let hash = Int(key.page &* 0x9E37_79B1 ^ key.segment &* 0x85EB_CA6B)
     let shard = shards[hash % Self.shardCount]
     let slot = hash / Self.shardCount % slotsPerShard
-    let bytes = (slot * IndexPage.byteCount)..<((slot + 1) * IndexPage.byteCount)
     return try shard.withLock { shard in
       if shard.keys[slot] != key {
         shard.keys[slot] = nil
-        try shard.memory.withMutableRawSpan { try $0.withBytes(bytes, load) }
+        if shard.pages[slot].isEmpty {
+          shard.pages[slot] = [UInt8](repeating: 0, count: IndexPage.byteCount)
+        }
+        try shard.pages[slot].withMutableRawSpan(load)
         shard.keys[slot] = key
       }
-      return try shard.memory.withRawSpan { try body($0.extracting(bytes)) }
+      return try shard.pages[slot].withRawSpan(body)
     }
   }
 }

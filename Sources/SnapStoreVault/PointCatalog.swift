@@ -12,7 +12,7 @@ package struct PointCatalog: Sendable {
   /// In the order of machine, sequence, time.
   package private(set) var entries: [Entry]
   /// Points of which no copy can be read, with the reason.
-  package private(set) var unreadable: [(id: PointID, reason: String)]
+  package private(set) var unreadable: [(id: PointID, error: FormatError)]
 
   package init(_ vault: Vault) throws {
     entries = []
@@ -25,11 +25,14 @@ package struct PointCatalog: Sendable {
       copies[id, default: []].append(object.name)
     }
     for (id, names) in copies {
-      switch try Self.read(id, names.sorted { $0.key < $1.key }, vault) {
-      case .success(let entry):
+      do {
+        let entry = try Self.read(id, names.sorted { $0.key < $1.key }, vault).get()
         if try Self.isCommitted(entry.point.session, vault) { entries.append(entry) }
-      case .failure(let error):
-        unreadable.append((id, error.description))
+      } catch let error as FormatError {
+        unreadable.append((id, error))
+      } catch {
+        guard let reason = damageReason(error) else { throw error }
+        unreadable.append((id, .damaged(reason)))
       }
     }
     entries.sort {
@@ -56,24 +59,37 @@ package struct PointCatalog: Sendable {
         return .success(Entry(point: point, hash: ObjectHash.of(bytes.rawSpan)))
       } catch let error as FormatError {
         failure = error.inObject("\(name)")
-      } catch let error as StoreError {
-        failure = .damaged(error.message)
-      } catch let error as IOError {
-        failure = .damaged(error.description)
+      } catch {
+        guard let reason = damageReason(error) else { throw error }
+        failure = .damaged(reason)
       }
       vault.log.info("\(failure)")
     }
     return .failure(failure)
   }
 
+  /// Whether the session's outcome, or its copy, says `committed`. The copy counts where the outcome
+  /// is lost or damaged: it is only made once that says so.
   private static func isCommitted(_ session: SessionID, _ vault: Vault) throws -> Bool {
-    let name = ObjectName.outcome(session)
+    do {
+      if let outcome = try outcome(.outcome(session), vault) {
+        return outcome.session == session && outcome.verdict == .committed
+      }
+    } catch let failure {
+      guard damageReason(failure) != nil else { throw failure }
+      guard let copy = try outcome(.outcomeCopy(session), vault) else { throw failure }
+      return copy.session == session && copy.verdict == .committed
+    }
+    guard let copy = try outcome(.outcomeCopy(session), vault) else { return false }
+    return copy.session == session && copy.verdict == .committed
+  }
+
+  private static func outcome(_ name: ObjectName, _ vault: Vault) throws -> SessionOutcome? {
     guard let bytes = try vault.store.get(name, limit: FormatLimit.smallObject) else {
-      return false
+      return nil
     }
     do {
-      let outcome = try SessionOutcome(decoding: bytes.rawSpan)
-      return outcome.session == session && outcome.verdict == .committed
+      return try SessionOutcome(decoding: bytes.rawSpan)
     } catch {
       throw error.inObject("\(name)")
     }
@@ -116,6 +132,7 @@ package struct PointCatalog: Sendable {
     let candidates = machine.map { entries(of: $0) } ?? entries
     if text == "latest" {
       guard let last = candidates.last else {
+        if let damaged = unreadable.last { throw Self.unreadable(damaged) }
         throw VaultError(
           .notThere, "the vault has no recovery points", hint: "make one with: snapstore backup")
       }
@@ -123,12 +140,14 @@ package struct PointCatalog: Sendable {
         throw VaultError(
           .ambiguous, "the vault has points of \(machines.count) machines", hint: machinesHint)
       }
+      // The name of a point begins with its time: a newer one may be the one that is meant.
+      if let newer = unreadable.last, newer.id > last.point.id { throw Self.unreadable(newer) }
       return last
     }
     let matches = candidates.filter { $0.point.id.text.hasPrefix(text) }
     guard let match = matches.first, !text.isEmpty else {
       if let damaged = unreadable.first(where: { $0.id.text.hasPrefix(text) }) {
-        throw VaultError(.damaged, "recovery point \(damaged.id) is damaged: \(damaged.reason)")
+        throw Self.unreadable(damaged)
       }
       throw VaultError(
         .notThere, "there is no recovery point \(text)", hint: "list them with: snapstore points")
@@ -140,6 +159,16 @@ package struct PointCatalog: Sendable {
         hint: "give more of the ID")
     }
     return match
+  }
+
+  private static func unreadable(_ point: (id: PointID, error: FormatError)) -> VaultError {
+    point.error.code == .unsupported
+      ? VaultError(
+        .unsupported, "recovery point \(point.id) \(point.error.problem)",
+        hint: "use a newer snapstore")
+      : VaultError(
+        .damaged, "recovery point \(point.id) is damaged: \(point.error)",
+        hint: "restore another one by its ID: snapstore points")
   }
 
   private var machinesHint: String {

@@ -16,7 +16,7 @@ package final class Session: Sendable {
   package let isRegistered: Bool
   private let counter: CountingObjectStore
   private let hold: (any ObjectHold)?
-  private let purpose: SessionRecord.Purpose
+  let purpose: SessionRecord.Purpose
   private let nextSerial = Lock<UInt64>(1)
 
   private init(
@@ -45,9 +45,13 @@ package final class Session: Sendable {
       throw VaultError(.aborted, "a session of the same ID is registered already")
     }
     try checkStillThere(points, vault)
+    let packs = try vault.listPacks()
+    // Another writer's name can be seen before it is durable; what this session builds on must be.
+    for folder in [VaultFolder.packs, VaultFolder.points, VaultFolder.outcomes] {
+      try vault.store.synchronize(folder)
+    }
     return Session(
-      id: id, vault: vault, counter: counter, packs: try vault.listPacks(), hold: hold,
-      purpose: .write)
+      id: id, vault: vault, counter: counter, packs: packs, hold: hold, purpose: .write)
   }
 
   /// A session that reads a point for long. Where the vault can't be written (a read-only medium,
@@ -135,18 +139,31 @@ package final class Session: Sendable {
         .aborted, "another process took this backup for dead and ended it",
         hint: "run the backup again; what it stored is found and used")
     }
+    // Nobody else can end the session any more. A second copy, so that one damaged object of a
+    // hundred bytes can't take a point away.
+    do {
+      _ = try store.put(.outcomeCopy(id), outcome.encoded())
+    } catch {
+      vault.log.warning("the point is there, but its outcome has no second copy: \(error)")
+    }
   }
 
   /// How many bytes `commit` will add for this point; the figures in it do not change that.
   package static func commitByteCount(_ point: RecoveryPoint) -> UInt64 {
     let outcome = SessionOutcome(session: point.session, verdict: .committed)
-    return UInt64(2 * point.encoded().count + outcome.encoded().count)
+    return UInt64(2 * point.encoded().count + 2 * outcome.encoded().count)
   }
 
   /// Ends a reader's session: nobody needs to know of it any more. A writer's record stays, for a
   /// collection to remove after it has seen its outcome.
-  package func endReading() throws {
+  package func endReading() {
     precondition(purpose == .read)
-    if isRegistered { try vault.store.delete(.session(id)) }
+    guard isRegistered else { return }
+    do {
+      try vault.store.delete(.session(id))
+    } catch {
+      // What was read is read; a collection takes the record of a session that nobody holds.
+      vault.log.info("the session's record stays in the vault: \(error)")
+    }
   }
 }

@@ -4,7 +4,10 @@ package import SnapStoreIO
 
 /// An open vault: its store, its descriptor, and the keys that follow from it. A value that any
 /// number of threads may use; it holds no lock and promises nothing about what others do.
-package struct Vault: Sendable {
+package struct Vault: Sendable, CustomStringConvertible {
+  /// Without the vault's secret, which has no place in a message.
+  package var description: String { "the vault at \(store.location)" }
+
   package let store: any ObjectStore
   package let descriptor: VaultDescriptor
   package let secrets: VaultSecrets
@@ -55,37 +58,46 @@ package struct Vault: Sendable {
   /// point is used, and a warning logged.
   package static func open(_ store: any ObjectStore, host: HostSystem, log: Logger) throws -> Vault
   {
+    if let feature = try store.list(VaultFolder.features).first {
+      throw VaultError(
+        .unsupported,
+        "the vault at \(store.location) has a feature that this program does not know: "
+          + feature.name.key, hint: "use a newer snapstore")
+    }
     let descriptor: VaultDescriptor
     do {
       guard let bytes = try store.get(.vaultDescriptor, limit: FormatLimit.smallObject) else {
         throw VaultError(
           .notThere, "\(store.location) is not a snapstore vault",
-          hint: "make one with: snapstore vault create \(store.location)")
+          hint: "make one with: snapstore vault create PATH")
       }
       descriptor = try VaultDescriptor(decoding: bytes.rawSpan)
-    } catch let error as FormatError where error.code == .unsupported {
-      throw VaultError(
-        .unsupported, "the vault at \(store.location) \(error.problem)",
-        hint: "use a newer snapstore")
-    } catch let error as any Error & CustomStringConvertible {
-      guard let copy = try descriptorFromPoints(store) else {
-        guard let error = error as? FormatError else { throw error }
-        throw VaultError(
-          .damaged, "the descriptor of the vault at \(store.location) is damaged: \(error)")
-      }
-      log.warning(
-        "the vault's descriptor can't be read; using a recovery point's copy: \(error.description)")
+    } catch {
+      guard let copy = try descriptorFromPoints(store) else { throw openingError(error, store) }
+      log.warning("the vault's descriptor can't be used, but a recovery point has a copy: \(error)")
       descriptor = copy
     }
     return Vault(store: store, descriptor: descriptor, host: host, log: log)
+  }
+
+  private static func openingError(_ error: any Error, _ store: any ObjectStore) -> any Error {
+    guard let error = error as? FormatError else { return error }
+    return error.code == .unsupported
+      ? VaultError(
+        .unsupported, "the vault at \(store.location) \(error.problem)",
+        hint: "use a newer snapstore")
+      : VaultError(
+        .damaged, "the descriptor of the vault at \(store.location) is damaged: \(error)")
   }
 
   private static func descriptorFromPoints(
     _ store: any ObjectStore
   ) throws -> VaultDescriptor? {
     for object in try store.list(VaultFolder.points) {
-      guard let bytes = try store.get(object.name, limit: FormatLimit.smallObject) else { continue }
       do {
+        guard let bytes = try store.get(object.name, limit: FormatLimit.smallObject) else {
+          continue
+        }
         return try RecoveryPoint(decoding: bytes.rawSpan).descriptor
       } catch {
         continue  // damaged too, or of a newer version: another copy may be good

@@ -1,3 +1,6 @@
+internal import SnapStoreFormat
+internal import SnapStoreIO
+
 /// What is wrong with a vault or a request to it, in words for the person who has to act.
 package struct VaultError: Error, Equatable, Sendable, CustomStringConvertible {
   package enum Code: Equatable, Sendable {
@@ -26,4 +29,16 @@ package struct VaultError: Error, Equatable, Sendable, CustomStringConvertible {
   }
 
   package var description: String { message }
+}
+
+/// What an error says, if it is one that damage shows itself by: wrong bytes, or a store that does
+/// not give them. Nil for every other error.
+func damageReason(_ error: any Error) -> String? {
+  switch error {
+  case let error as FormatError: error.description
+  case let error as IOError: error.description
+  case let error as StoreError: error.message
+  case let error as VaultError where error.code == .damaged: error.message
+  default: nil
+  }
 }

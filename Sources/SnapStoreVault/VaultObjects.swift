@@ -8,6 +8,9 @@ package enum VaultFolder {
   package static let points = "points"
   package static let sessions = "sessions"
   package static let outcomes = "outcomes"
+  /// Features that were added to the vault after it was made, by name: whoever finds one that it
+  /// does not know leaves the vault alone.
+  package static let features = "features"
   /// What was found damaged; this program records nothing there yet, and trusts no parent point
   /// where a newer one has.
   package static let damage = "damage"
@@ -32,6 +35,11 @@ extension ObjectName {
 
   static func outcome(_ id: SessionID) -> ObjectName {
     ObjectName(folder: VaultFolder.outcomes, key: id.description)
+  }
+
+  /// Written after the outcome, and only where that is `committed`.
+  static func outcomeCopy(_ id: SessionID) -> ObjectName {
+    ObjectName(folder: VaultFolder.outcomes, key: "\(id).2")
   }
 
   /// A point is stored twice, as copy 1 and copy 2.

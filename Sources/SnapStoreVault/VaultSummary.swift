@@ -40,8 +40,9 @@ package struct VaultSummary: Sendable {
           chunkCount += 1
           uniqueByteCount += UInt64(entry.record.rawLength)
         }
-      } catch let error as FormatError {
-        vault.log.warning("not counted: \(error)")
+      } catch {
+        guard let reason = damageReason(error) else { throw error }
+        vault.log.warning("not counted: \(reason)")
       }
     }
   }

@@ -4,11 +4,34 @@
 Makes disks of awkward content, backs them up to a vault of each kind, reads those with reader.py,
 restores with it, then damages copies of the vaults and reads and restores again. WORKDIR must not exist.
 """
-import glob, os, random, shutil, subprocess, sys
+import glob, hashlib, os, random, shutil, struct, subprocess, sys
+from types import SimpleNamespace
+import reader
 
-READER = os.path.join(os.path.dirname(os.path.abspath(__file__)), "reader.py")
+HERE = os.path.dirname(os.path.abspath(__file__))
+READER, PAGE = HERE + "/reader.py", HERE + "/../../docs/format.md"
 KINDS = ([], ["--chunk-hash", "xxh3-128"], ["--chunking", "fixed:65536"])
 MIB = 1 << 20
+
+
+def check_vectors():
+    """The page's test vectors are those of the reader."""
+    def text(size):
+        counters = (struct.pack("<Q", n) for n in range(size // 32 + 1))
+        return b"".join(hashlib.sha256(counter).digest() for counter in counters)[:size]
+    cut, print_, name = (reader.hkdf(bytes(range(32)), purpose)
+                         for purpose in (b"cut", b"fingerprint", b"id"))
+    sha, xxh = (SimpleNamespace(hash=n, fixed=0, cut=cut, id_secret=name) for n in (1, 2))
+    blocks = (length // 4096 for length, _ in reader.cut(sha, text(1 << 20)))
+    vectors = [secret[:16].hex() for secret in (cut, print_, name)]
+    vectors += [reader.xxh128(text(size), print_).hex() for size in (5, 4096, 262144)]
+    vectors += [reader.id_of(sha, text(size), 1).hex() for size in (5, 16384, 16385)]
+    vectors += [reader.id_of(sha, text(100), 2).hex(), reader.id_of(xxh, text(4096), 1).hex(),
+                struct.pack("<Q", reader.checksum(text(80))).hex(), ", ".join(map(str, blocks))]
+    with open(PAGE) as page:
+        written = page.read()
+    missing = [vector for vector in vectors if vector not in written]
+    print(len(vectors), "test vectors;", "missing in the page:", missing or "none")
 
 
 def pieces(seed, blocks, tail):
@@ -111,6 +134,7 @@ def read_damaged(vault, work, latest, restores):
 
 
 def main(program, work):
+    check_vectors()
     day1, day2 = work + "/day1", work + "/day2"
     make_disks(day1)
     shutil.copytree(day1, day2, ignore=shutil.ignore_patterns("far.img", "wide.img"))

@@ -11,6 +11,7 @@ from collections import Counter, defaultdict, namedtuple
 from types import SimpleNamespace
 
 BLOCK, EXTENT, CHUNK, MINIMUM, SMALL = 4096, 4 << 20, 256 << 10, 16 << 10, 64 << 20
+STORED = CHUNK + 4096
 VAULT, PACK, TRAILER, SEGMENT, POINT, SESSION, OUTCOME = range(1, 8)
 NAME, POINTID = r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}", r"[0-9]{8}T[0-9]{6}Z-[0-9a-f]{6}"
 SERIAL = r"[0-9a-f]{32}-(?:[0-9a-f]{8}|[1-9a-f][0-9a-f]{8,15})"
@@ -97,7 +98,7 @@ class Fields:
 
     def reference(self):
         """None for a hole, else the ID and the number of bytes below that are in chunks."""
-        return (self.take(32), self.number(8)) if self.number(1, (0, 1)) else None
+        return (self.take(32), self.number(8, range(1, 1 << 64))) if self.number(1, (0, 1)) else None
 
     def end(self):
         need(self.at == len(self.data), "is longer than expected")
@@ -171,7 +172,8 @@ def read_point(data, name):
     return point
 
 
-def read_disk(fields):
+def read_disk(disks):
+    fields = Fields(disks.take(disks.number(8, range(65537))))  # what is left of it is newer
     name, _, _ = fields.text(NAME), fields.number(4, (1, 2)), fields.number(4, (1,))
     size, _, level = fields.number(8, range(1 << 63)), fields.text(), fields.number(8)
     need(level == root_level(size), "the map's level does not fit the disk's size")
@@ -205,7 +207,7 @@ def record_at(data, at):
         return None
     kind, codec, key, raw, stored, nonce, zero, id_, check, head_check = struct.unpack(
         "<BBHQQH6s32sQQ", head[4:])
-    bytes_ = data[at + 80:at + 80 + min(stored, CHUNK)]
+    bytes_ = data[at + 80:at + 80 + min(stored, STORED)]
     is_good = (checksum(head[:72]) == head_check and 0 < raw <= CHUNK and len(bytes_) == stored
                and kind in (1, 2) and codec in (0, 1) and not any((key, nonce, *zero))
                and checksum(bytes_) == check)
@@ -246,7 +248,7 @@ def directory(data, vault, name):
     for *place, zero in struct.iter_unpack("<32sQQQBB6s", rows):
         record = Record(*place)
         need(record.kind in (1, 2) and record.codec in (0, 1), "has a new kind or codec")
-        need(max(record.raw, record.stored) <= CHUNK and not any(zero), "an entry is wrong")
+        need(record.raw <= CHUNK and record.stored <= STORED and not any(zero), "an entry is wrong")
         need(end <= record.offset <= sections[1][0] - 80 - record.stored, "a record lies outside")
         end = record.offset + 80 + record.stored
         records.append(record)
@@ -387,8 +389,7 @@ class Vault:
         copies = [point for point in copies if point]
         self.descriptor = self.attempt("vault", read_descriptor) or copies[0].vault
         self.points = {point.id: point for point in copies  # copy 1 comes last
-                       if point.vault.id == self.descriptor.id and self.attempt(
-                           "outcomes/" + point.session.hex(), is_committed, point.session)}
+                       if point.vault.id == self.descriptor.id and self.exists(point)}
         for name in self.names("packs", SERIAL):
             data = self.attempt("packs/" + name, lambda data: data)
             records = data and self.attempt("packs/" + name, directory, self.descriptor, name)
@@ -398,6 +399,12 @@ class Vault:
                 for record in records:
                     self.places[record.id].append((data, record))
 
+    def exists(self, point):
+        """What the outcome says; where it is lost or damaged, what its copy says."""
+        name = "outcomes/" + point.session.hex()
+        verdicts = [self.attempt(name + end, is_committed, point.session) for end in ("", ".2")]
+        return verdicts[1] if verdicts[0] is None else verdicts[0]
+
     def names(self, folder, pattern):
         folder = os.path.join(self.path, folder)
         return sorted(name for name in os.listdir(folder) if re.fullmatch(pattern, name)
@@ -406,6 +413,8 @@ class Vault:
     def attempt(self, name, function, *arguments):
         """`function` of an object's bytes; None, and a problem, where the object is not right."""
         try:
+            folder = os.path.join(self.path, os.path.dirname(name), "")
+            need("/" not in name or not os.path.islink(folder[:-1]), "its folder is a link")
             file = os.open(os.path.join(self.path, name), os.O_NOFOLLOW | os.O_NONBLOCK)
             with open(file, "rb") as opened:
                 status, is_small = os.fstat(file), name[:5] not in ("packs", "index")

@@ -108,10 +108,102 @@ struct DamageTests {
 
   @Test("a newer vault is refused as newer", arguments: [12, 16])
   func newer(offset: Int) throws {
-    let fixture = try backedUp()
+    let fixture = try EngineFixture()
     try fixture.damage("\(fixture.vaultPath)/vault", at: offset)
     let error = #expect(throws: VaultError.self) { try fixture.vault() }
     #expect(error?.code == .unsupported)
+  }
+
+  @Test("a vault with a feature that was added later is left alone")
+  func laterFeature() throws {
+    let fixture = try backedUp()
+    try FileManager.default.createDirectory(
+      atPath: "\(fixture.vaultPath)/features", withIntermediateDirectories: false)
+    try Data([1]).write(to: URL(fileURLWithPath: "\(fixture.vaultPath)/features/parity"))
+    let error = #expect(throws: VaultError.self) { try fixture.vault() }
+    #expect(error?.code == .unsupported)
+    #expect(error?.message.contains("parity") == true)
+  }
+
+  @Test("a damaged page of a large index costs no restore, whichever lanes meet it at once")
+  func damagedPages() throws {
+    var parameters = Vault.Parameters()
+    parameters.chunking = .fixed(4096)
+    let fixture = try EngineFixture(parameters: parameters)
+    try fixture.backup(try fixture.image("disk", content))
+    let segment = try #require(try fixture.objects("index").first)
+    for page in [2, 3, 9] { try fixture.damage(segment, at: page * 4096 + 7) }
+    for attempt in 0..<4 {
+      _ = try fixture.restore(to: "restored\(attempt)")
+      #expect(try fixture.restored("disk", in: "restored\(attempt)") == content)
+    }
+    let again = try fixture.backup("\(fixture.directory.path)/disk.img", machine: "other")
+    #expect(again.point.figures.newByteCount == 0)
+    #expect(try !fixture.objects("index").contains(segment), "a good segment takes its place")
+    #expect(try fixture.objects("index").count == 1)
+  }
+
+  @Test("segments that cover one pack twice, both damaged")
+  func twoSegments() throws {
+    let fixture = try backedUp()
+    let segment = try #require(try fixture.objects("index").first)
+    let copy = "\(fixture.vaultPath)/index/\(String(repeating: "a", count: 32))-00000001"
+    try FileManager.default.copyItem(atPath: segment, toPath: copy)
+    for path in [segment, copy] { try fixture.damage(path, at: 5000) }
+    let again = try fixture.backup("\(fixture.directory.path)/disk.img", machine: "other")
+    #expect(again.point.figures.newByteCount == 0)
+    _ = try fixture.restore(again.point.id.text)
+    #expect(try fixture.restored("disk") == content)
+  }
+
+  @Test("a pack that lost its end still gives its records")
+  func truncatedPack() throws {
+    let fixture = try backedUp()
+    for path in try fixture.objects("packs") {
+      let data = try Data(contentsOf: URL(fileURLWithPath: path))
+      try data.dropLast(1).write(to: URL(fileURLWithPath: path))
+    }
+    _ = try fixture.restore()
+    #expect(try fixture.restored("disk") == content)
+  }
+
+  @Test("an outcome can be damaged or lost: there is a copy")
+  func outcomes() throws {
+    let fixture = try backedUp()
+    let outcomes = try fixture.objects("outcomes")
+    #expect(outcomes.count == 2)
+    try fixture.damage(outcomes[0], at: 70)
+    _ = try fixture.restore(to: "one")
+    try FileManager.default.removeItem(atPath: outcomes[0])
+    _ = try fixture.restore(to: "two")
+    #expect(try fixture.restored("disk", in: "two") == content)
+  }
+
+  @Test("an outcome that can't be read takes one point away and no other")
+  func damagedOutcome() throws {
+    let fixture = try backedUp()
+    let first = try PointCatalog(try fixture.vault()).entries[0].point
+    let second = try fixture.backup("\(fixture.directory.path)/disk.img", machine: "other").point
+    for path in try fixture.objects("outcomes") where path.contains("\(second.session)") {
+      try fixture.damage(path, at: 70)
+    }
+    let catalog = try PointCatalog(try fixture.vault())
+    #expect(catalog.entries.map(\.point.id) == [first.id])
+    #expect(catalog.unreadable.map(\.id) == [second.id])
+    _ = try fixture.restore(first.id.text)
+    #expect(try fixture.restored("disk") == content)
+  }
+
+  @Test("latest does not pass over a newer point that is damaged")
+  func damagedLatest() throws {
+    let fixture = try backedUp()
+    let second = try fixture.backup("\(fixture.directory.path)/disk.img").point
+    for path in try fixture.objects("points") where path.contains(second.id.text) {
+      try fixture.damage(path, at: 270)
+    }
+    let error = #expect(throws: VaultError.self) { try fixture.restore() }
+    #expect(error?.code == .damaged)
+    #expect(error?.message.contains(second.id.text) == true)
   }
 
   @Test("a vault that was collected by a newer program is left alone")

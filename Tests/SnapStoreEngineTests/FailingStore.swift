@@ -25,6 +25,7 @@ final class FailingStore: ObjectStore {
 
   func open(_ name: ObjectName) throws -> (any ObjectReader)? { try base.open(name) }
   func list(_ folder: String) throws -> [ListedObject] { try base.list(folder) }
+  func synchronize(_ folder: String) throws { try base.synchronize(folder) }
   func delete(_ name: ObjectName) throws -> Bool { try base.delete(name) }
   func isHeld(_ name: ObjectName) throws -> Bool { try base.isHeld(name) }
   func removeAbandoned() throws -> Int { try base.removeAbandoned() }

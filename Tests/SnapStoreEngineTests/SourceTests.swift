@@ -100,7 +100,7 @@ struct SourceTests {
   @Test("seventeen data disks, or two OS disks")
   func tooMany() throws {
     let paths = try (0..<17).map { try fixture.image("d\($0)", [UInt8($0)]) }
-    expectRefusal(paths, .misuse, "17 data disks")
+    expectRefusal(paths, .misuse, "17 data")
     #expect(try open(Array(paths.prefix(16))).count == 16)
     #expect(throws: DiskError.self) { try open(Array(paths.prefix(2)), role: .os) }
   }

@@ -156,8 +156,8 @@ import Testing
   @Test func aLevelThatDoesNotFitIsRefused() throws {
     var point = try Sample.point()
     point.disks = [point.disks[1]]
-    // Count, name, role, state, size, source: then the level.
-    let offset = 8 + (8 + 6) + 4 + 4 + 8 + (8 + 11)
+    // Count, length, name, role, state, size, source: then the level.
+    let offset = 8 + 8 + (8 + 6) + 4 + 4 + 8 + (8 + 11)
     for (level, expected) in [(0, .accepted), (1, .damaged), (UInt64.max, .damaged)]
       as [(UInt64, Refusal)]
     {

@@ -149,7 +149,7 @@ struct DecodedPack {
   }
 
   @Test func directoryRowsAreChecked() {
-    for length in [262_145, 1 << 32, .max] as [UInt64] {
+    for length in [266_241, 1 << 32, .max] as [UInt64] {
       #expect(Self.directory(Self.row(offset: 64, stored: length), end: 1 << 40) == .damaged)
       #expect(Self.directory(Self.row(offset: 64, raw: length)) == .damaged)
     }

@@ -155,7 +155,7 @@ struct CatalogTests {
     #expect(try store.isHeld(name))
     let bytes = try #require(try store.get(name, limit: 10_000))
     #expect(try SessionRecord(decoding: bytes.rawSpan).leansOn == [point])
-    try reader.endReading()
+    reader.endReading()
     #expect(try store.list("sessions").count == before)
   }
 
