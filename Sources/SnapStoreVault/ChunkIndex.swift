@@ -149,9 +149,9 @@ package final class ChunkIndex: Sendable {
     _ = state.withLock { $0.lost.insert(id) }
   }
 
-  /// Every known copy of a chunk in finished packs. With `doubtful`, those in packs that are missing
-  /// or have another size come last: nothing may be built on them, but a record that is there may
-  /// still be good, and says so itself.
+  /// Every known copy of a chunk in finished packs. With `doubtful`, those in packs that are
+  /// missing or have another size come last: nothing may be built on them, but a record that is
+  /// there may still be good, and says so itself.
   package func locations(
     of id: ChunkID, doubtful: Bool = false
   ) throws -> [ChunkLocation] {
@@ -184,9 +184,9 @@ package final class ChunkIndex: Sendable {
     return found
   }
 
-  /// A page of the segment is damaged: what it covers is read from the packs themselves. The segment
-  /// stays listed until that is done, and lanes that meet the damage meanwhile wait: at no moment
-  /// is something unknown that the vault has.
+  /// A page of the segment is damaged: what it covers is read from the packs themselves. The
+  /// segment stays listed until that is done, and lanes that meet the damage meanwhile wait: at no
+  /// moment is something unknown that the vault has.
   private func setAside(_ segment: IndexSegment, _ reason: String) throws {
     try repairs.withLock { _ in
       let others = state.withLock { state -> [IndexSegment]? in

@@ -68,8 +68,8 @@ package struct PointCatalog: Sendable {
     return .failure(failure)
   }
 
-  /// Whether the session's outcome, or its copy, says `committed`. The copy counts where the outcome
-  /// is lost or damaged: it is only made once that says so.
+  /// Whether the session's outcome, or its copy, says `committed`. The copy counts where the
+  /// outcome is lost or damaged: it is only made once that says so.
   private static func isCommitted(_ session: SessionID, _ vault: Vault) throws -> Bool {
     do {
       if let outcome = try outcome(.outcome(session), vault) {

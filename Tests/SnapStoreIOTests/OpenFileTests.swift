@@ -180,7 +180,7 @@ import Testing
   @Test func theReasonsThatPeopleActOn() {
     let reasons: [(Errno, IOError.Reason)] = [
       (.permissionDenied, .notAllowed), (.notPermitted, .notAllowed),
-      (.readOnlyFileSystem, .notAllowed), (.fileExists, .exists),
+      (.readOnlyFileSystem, .readOnly), (.fileExists, .exists),
       (.noSuchFileOrDirectory, .notThere), (.notDirectory, .notThere),
       (.tooManySymbolicLinkLevels, .notThere), (.noSpace, .noSpace),
       (.diskQuotaExceeded, .noSpace), (.ioError, .other), (.interrupted, .other),
