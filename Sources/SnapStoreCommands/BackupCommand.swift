@@ -64,6 +64,8 @@ struct BackupCommand: ParsableCommand {
     backup.verifiesWrites = !skipsVerification
     let location = try vault.location()
     let vaultPath = try existingPath(location.path, calls: host.calls)
+    let watch = SignalWatch(backup.interruption)
+    defer { withExtendedLifetime(watch) {} }
     let opened = try backup.openSources(vaultPath: vaultPath, host: host)
     let vault = try vault.openOrMakeDefault(host: host, console: console)
     let report = try console.showing(backup.progress) { try backup.run(opened, to: vault) }

@@ -14,6 +14,7 @@ enum ExitStatus: Int32 {
   case failedInputOutput = 74
   case busy = 75
   case notAllowed = 77
+  case interrupted = 130
 }
 
 /// Any error as the person sees it: one sentence, perhaps a hint, and an exit code. The one place
@@ -37,6 +38,10 @@ struct Failure: Error, Equatable {
     case let error as StoreError: self.init(Self.code(error), error.message, hint: error.hint)
     case let error as IOError:
       self.init(Self.code(error), error.description, hint: Self.hint(error))
+    case is Interrupted:
+      self.init(
+        .interrupted, "interrupted",
+        hint: "run the same command again: a backup uses what was stored")
     case let error as FormatError:
       self.init(error.code == .damaged ? .damagedData : .notThere, error.description)
     default:

@@ -57,6 +57,8 @@ struct RestoreCommand: ParsableCommand {
       entry.point, disks: disks,
       to: target ?? "./\(entry.point.machine)-\(entry.point.id)")
     restore.resources = resources.resources
+    let watch = SignalWatch(restore.interruption)
+    defer { withExtendedLifetime(watch) {} }
     let report = try console.showing(restore.progress) { try restore.run(from: vault) }
     for warning in report.warnings { console.warn(warning) }
     if console.isJSON {

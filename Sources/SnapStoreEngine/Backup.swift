@@ -28,6 +28,7 @@ package struct Backup: Sendable {
   package var resources = Resources()
   package var verifiesWrites = true
   package var progress = Progress()
+  package var interruption = Interruption()
 
   package init(machine: Name, disks: [DiskRequest]) {
     self.machine = machine
@@ -76,7 +77,7 @@ package struct Backup: Sendable {
     let pipeline = BackupPipeline(
       disks: sources, parents: try parentMaps(sources, parent, index, session), session: session,
       index: index, resources: resources,
-      verifiesWrites: verifiesWrites, progress: progress)
+      verifiesWrites: verifiesWrites, progress: progress, interruption: interruption)
     let results = try pipeline.run()
 
     var warnings = try containerWarnings(sources)
@@ -93,6 +94,7 @@ package struct Backup: Sendable {
       isStable: unstable.isEmpty)
     Self.shareOverhead(
       of: session.storedByteCount + Session.commitByteCount(point), among: &point.disks)
+    if interruption.isRaised { throw Interrupted() }
     try session.commit(point)
     let seconds = vault.host.clock.monotonicSeconds() - start
     return Report(point: point, warnings: warnings, seconds: seconds)
@@ -105,10 +107,11 @@ package struct Backup: Sendable {
     _ sources: [SourceDisk], _ parent: RecoveryPoint?, _ index: ChunkIndex, _ session: Session
   ) throws -> [ParentMap?] {
     let vault = session.vault
-    if index.hasMissingPacks {
-      vault.log.warning("packs are missing from the vault; what they held is stored again")
+    if !index.isComplete {
+      vault.log.warning(
+        "packs or index segments are missing from the vault; every chunk is looked up again")
     }
-    let isSound = try !index.hasMissingPacks && vault.store.list(VaultFolder.damage).isEmpty
+    let isSound = try index.isComplete && vault.store.list(VaultFolder.damage).isEmpty
     return sources.map { source in
       guard isSound, let disk = parent?.disks.first(where: { $0.name == source.name }) else {
         return nil

@@ -26,7 +26,7 @@ final class BackupPipeline: Sendable {
   private let resources: Resources
   private let progress: Progress
   private let encoder: RecordEncoder
-  private let work = ParallelWork()
+  private let work: ParallelWork
   private let inputs: BufferPool
   private let outputs: BufferPool
   private let extents: Channel<ReadExtent>
@@ -35,7 +35,7 @@ final class BackupPipeline: Sendable {
 
   init(
     disks: [SourceDisk], parents: [ParentMap?], session: Session, index: ChunkIndex,
-    resources: Resources, verifiesWrites: Bool, progress: Progress
+    resources: Resources, verifiesWrites: Bool, progress: Progress, interruption: Interruption
   ) {
     precondition(parents.count == disks.count)
     self.disks = disks
@@ -44,6 +44,7 @@ final class BackupPipeline: Sendable {
     self.index = index
     self.resources = resources
     self.progress = progress
+    work = ParallelWork(interruption: interruption)
     encoder = RecordEncoder(vault: session.vault, verifiesWrites: verifiesWrites)
     let buffers = resources.buffersPerStage
     inputs = BufferPool(capacity: buffers, bufferByteCount: FormatLimit.extent)

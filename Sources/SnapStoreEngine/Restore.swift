@@ -1,7 +1,7 @@
 internal import Logging
 internal import SnapStoreDisks
 package import SnapStoreFormat
-internal import SnapStoreIO
+package import SnapStoreIO
 package import SnapStoreVault
 
 /// Turns a recovery point back into new disk files.
@@ -12,6 +12,7 @@ package struct Restore: Sendable {
   package var targetPath: String
   package var resources = Resources()
   package var progress = Progress()
+  package var interruption = Interruption()
 
   /// `names` empty: all disks. A name that the point does not have is refused.
   package init(_ point: RecoveryPoint, disks names: [Name], to targetPath: String) throws {
@@ -78,7 +79,7 @@ package struct Restore: Sendable {
       progress.begin(total: disks.reduce(0) { $0 + $1.root.dataByteCount })
       try RestorePipeline(
         disks: Array(zip(disks, newDisks)), reader: ChunkReader(vault: vault, index: index),
-        resources: resources, progress: progress
+        resources: resources, progress: progress, interruption: interruption
       ).run()
       try target.publish()
       return newDisks.reduce(0) { $0 + $1.writtenByteCount }

@@ -30,15 +30,17 @@ final class RestorePipeline: Sendable {
   private let maps: [DiskMapReader]
   private let resources: Resources
   private let progress: Progress
-  private let work = ParallelWork()
+  private let work: ParallelWork
   private let jobs: Channel<Job>
   private let fetched: Channel<FetchedExtent>
   private let buffers: BufferPool
   private let extents: BufferPool
 
   init(
-    disks: [(PointDisk, NewDisk)], reader: ChunkReader, resources: Resources, progress: Progress
+    disks: [(PointDisk, NewDisk)], reader: ChunkReader, resources: Resources, progress: Progress,
+    interruption: Interruption
   ) {
+    work = ParallelWork(interruption: interruption)
     self.disks = disks
     self.reader = reader
     self.resources = resources

@@ -160,10 +160,10 @@ package final class LocalObjectStore: ObjectStore {
     guard let directory = try folder(Self.unfinished) else { return 0 }
     var count = 0
     for name in try directory.names() {
-      // It may be gone: finished, or removed by another, between the listing and now. What is no
-      // file was not put there by a writer, and is left alone.
+      // No writer made what is no file, and it must not stop the cleaning.
+      guard try directory.status(of: name)?.kind == .regular else { continue }
+      // It may be gone: finished, or removed by another, between the listing and now.
       let removed: Bool? = try tolerating(.noSuchFileOrDirectory) { () throws(IOError) in
-        guard try directory.status(of: name)?.kind == .regular else { return false }
         let file = try OpenFile(
           name, in: directory, .read(followLinks: false), calls: host.calls)
         guard try file.tryLock() else { return false }

@@ -20,6 +20,11 @@ package final class ParallelWork: Sendable {
 
   package init() {}
 
+  /// Work that fails with `Interrupted` when the interruption is raised.
+  package init(interruption: Interruption) {
+    interruption.onRaise { [weak self] in self?.fail(Interrupted()) }
+  }
+
   /// A channel that is cancelled when the work fails.
   package func channel<Element: Sendable>(
     of type: Element.Type = Element.self, capacity: Int

@@ -24,6 +24,7 @@ package final class ChunkIndex: Sendable {
     var uncovered: [(pack: CoveredPack, entries: [PackDirectoryEntry])] = []
     var uncoveredEntryCount = 0
     var nextSegmentNumber: UInt32 = 0
+    var isComplete = false
     var filterBudget: Int
   }
 
@@ -55,7 +56,26 @@ package final class ChunkIndex: Sendable {
     let left = session.packs.map { CoveredPack(name: $0.key, byteCount: $0.value) }
       .filter { !covered.contains($0) }.sorted { $0.name < $1.name }
     for pack in left { try addByDirectory(pack) }
+    let isCovered = try Set(left.map(\.name.session)).allSatisfy { try !hasCommitted($0) }
+    state.withLock { state in
+      state.isComplete = isCovered && state.segments.allSatisfy(\.hasAllPacks)
+    }
   }
+
+  /// Whether a session had written its segments when it ended; yes, where nobody can tell.
+  private func hasCommitted(_ other: SessionID) throws -> Bool {
+    do {
+      return try SessionOutcome.isCommitted(other, session.vault)
+    } catch {
+      guard damageReason(error) != nil else { throw error }
+      return true
+    }
+  }
+
+  /// False where a pack that a segment covers is missing, or a segment that a committed session
+  /// wrote is: then packs may be gone of which nobody knows. What a parent point refers to must be
+  /// looked up before it is relied on.
+  package var isComplete: Bool { state.withLock { $0.isComplete } }
 
   private var log: Logger { session.vault.log }
 
@@ -67,9 +87,15 @@ package final class ChunkIndex: Sendable {
       } catch {
         guard let reason = damageReason(error) else { throw error }
         log.warning("index segment \(name) is damaged and not used: \(reason)")
-        state.withLock { $0.damagedSegments.append(name) }
+        if Self.isWrong(error) { state.withLock { $0.damagedSegments.append(name) } }
       }
     }
+  }
+
+  /// Whether a segment's bytes are wrong, and it may go once others cover its packs. One that can't
+  /// be read now, or is of a newer version, stays.
+  private static func isWrong(_ error: any Error) -> Bool {
+    (error as? FormatError)?.code == .damaged
   }
 
   private func listSegments() throws -> [SerialName] {
@@ -113,12 +139,6 @@ package final class ChunkIndex: Sendable {
     log.info("pack \(pack.name) has no index segment; read by its directory")
     try add(pack, directory)
     return true
-  }
-
-  /// Whether a pack that a segment covers is missing or has another size. Then what a parent point
-  /// refers to may be gone, and must be looked up before it is relied on.
-  package var hasMissingPacks: Bool {
-    state.withLock { state in state.segments.contains { !$0.hasAllPacks } }
   }
 
   // MARK: Lookup
@@ -175,7 +195,7 @@ package final class ChunkIndex: Sendable {
         }
       } catch {
         guard let reason = damageReason(error) else { throw error }
-        try setAside(segment, reason)
+        try setAside(segment, reason, isWrong: Self.isWrong(error))
         let left = state.withLock { $0.segments }
         let own = state.withLock { $0.table[id].flatMap { $0 } }
         return (own.map { [$0] } ?? []) + (try locations(of: id, in: left, isWanted))
@@ -187,7 +207,7 @@ package final class ChunkIndex: Sendable {
   /// A page of the segment is damaged: what it covers is read from the packs themselves. The
   /// segment stays listed until that is done, and lanes that meet the damage meanwhile wait: at no
   /// moment is something unknown that the vault has.
-  private func setAside(_ segment: IndexSegment, _ reason: String) throws {
+  private func setAside(_ segment: IndexSegment, _ reason: String, isWrong: Bool) throws {
     try repairs.withLock { _ in
       let others = state.withLock { state -> [IndexSegment]? in
         guard state.segments.contains(where: { $0 === segment }) else { return nil }
@@ -196,7 +216,7 @@ package final class ChunkIndex: Sendable {
       guard let others else { return }
       log.warning("index segment \(segment.name) is damaged and not used: \(reason)")
       let covered = Set(others.flatMap(\.packs))
-      var isReplaced = true
+      var isReplaced = isWrong
       for pack in segment.packs where session.packs[pack.name] == pack.byteCount {
         guard !covered.contains(pack) else { continue }
         if try !addByDirectory(pack) { isReplaced = false }

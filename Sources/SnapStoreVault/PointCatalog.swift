@@ -27,7 +27,7 @@ package struct PointCatalog: Sendable {
     for (id, names) in copies {
       do {
         let entry = try Self.read(id, names.sorted { $0.key < $1.key }, vault).get()
-        if try Self.isCommitted(entry.point.session, vault) { entries.append(entry) }
+        if try SessionOutcome.isCommitted(entry.point.session, vault) { entries.append(entry) }
       } catch let error as FormatError {
         unreadable.append((id, error))
       } catch {
@@ -66,33 +66,6 @@ package struct PointCatalog: Sendable {
       vault.log.info("\(failure)")
     }
     return .failure(failure)
-  }
-
-  /// Whether the session's outcome, or its copy, says `committed`. The copy counts where the
-  /// outcome is lost or damaged: it is only made once that says so.
-  private static func isCommitted(_ session: SessionID, _ vault: Vault) throws -> Bool {
-    do {
-      if let outcome = try outcome(.outcome(session), vault) {
-        return outcome.session == session && outcome.verdict == .committed
-      }
-    } catch let failure {
-      guard damageReason(failure) != nil else { throw failure }
-      guard let copy = try outcome(.outcomeCopy(session), vault) else { throw failure }
-      return copy.session == session && copy.verdict == .committed
-    }
-    guard let copy = try outcome(.outcomeCopy(session), vault) else { return false }
-    return copy.session == session && copy.verdict == .committed
-  }
-
-  private static func outcome(_ name: ObjectName, _ vault: Vault) throws -> SessionOutcome? {
-    guard let bytes = try vault.store.get(name, limit: FormatLimit.smallObject) else {
-      return nil
-    }
-    do {
-      return try SessionOutcome(decoding: bytes.rawSpan)
-    } catch {
-      throw error.inObject("\(name)")
-    }
   }
 
   /// The machines that have points, in order.

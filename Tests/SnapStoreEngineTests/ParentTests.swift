@@ -70,6 +70,25 @@ struct ParentTests {
     }
   }
 
+  @Test("where a pack is lost and the index with it, nobody relies on the parent")
+  func lostIndex() throws {
+    let fixture = try EngineFixture()
+    let first = try fixture.backup(try fixture.image("disk", content)).point.id
+    let packs = try fixture.objects("packs").map { path in
+      (path, try Data(contentsOf: URL(fileURLWithPath: path)).count)
+    }
+    let largest = try #require(packs.max { $0.1 < $1.1 }).0
+    for path in try fixture.objects("index") + [largest] {
+      try FileManager.default.removeItem(atPath: path)
+    }
+    let second = try fixture.backup(try fixture.image("disk", content))
+    #expect(second.point.figures.newByteCount > 0)
+    for (name, point) in [("one", first), ("two", second.point.id)] {
+      _ = try fixture.restore(point.text, to: name)
+      #expect(try fixture.restored("disk", in: name) == content)
+    }
+  }
+
   @Test("map nodes of the parent that are damaged are stored again, and all points restore")
   func damagedMap() throws {
     let fixture = try EngineFixture()

@@ -1,0 +1,66 @@
+internal import Dispatch
+internal import Glibc
+
+/// The run was told to end.
+package struct Interrupted: Error {
+  package init() {}
+}
+
+/// Whether somebody wants a run to end. Parallel work that knows of it fails with `Interrupted`,
+/// and leaves things as every failure does.
+package final class Interruption: Sendable {
+  private struct State {
+    var isRaised = false
+    var actions: [@Sendable () -> Void] = []
+  }
+
+  private let state = Lock(State())
+
+  package init() {}
+
+  package var isRaised: Bool { state.withLock { $0.isRaised } }
+
+  package func raise() {
+    let actions = state.withLock { state in
+      state.isRaised = true
+      defer { state.actions = [] }
+      return state.actions
+    }
+    for action in actions { action() }
+  }
+
+  /// Runs `action` when it is raised, or at once if it has been.
+  func onRaise(_ action: @escaping @Sendable () -> Void) {
+    let isLate = state.withLock { state in
+      if !state.isRaised { state.actions.append(action) }
+      return state.isRaised
+    }
+    if isLate { action() }
+  }
+}
+
+/// Raises an interruption when the process gets SIGINT or SIGTERM for the first time; the second
+/// time the process dies as it would have.
+package final class SignalWatch: @unchecked Sendable {
+  // Sendable because Dispatch allows its sources to be cancelled from any thread.
+  private let sources: [any DispatchSourceSignal]
+
+  package init(_ interruption: Interruption) {
+    sources = [SIGINT, SIGTERM].map { number in
+      Glibc.signal(number, SIG_IGN)
+      let source = DispatchSource.makeSignalSource(
+        signal: number, queue: DispatchQueue(label: "snapstore.signals"))
+      source.setEventHandler {
+        Glibc.signal(number, SIG_DFL)
+        interruption.raise()
+      }
+      source.activate()
+      return source
+    }
+  }
+
+  deinit {
+    for source in sources { source.cancel() }
+    for number in [SIGINT, SIGTERM] { Glibc.signal(number, SIG_DFL) }
+  }
+}
