@@ -154,15 +154,16 @@ private struct Failure: Error, Equatable {
     #expect(inUse.withLock { $0.most } <= 3)
   }
 
+  static func address(_ buffer: Buffer) -> UInt {
+    unsafe buffer.bytes.withUnsafeBytes { UInt(bitPattern: $0.baseAddress) }
+  }
+
   @Test func buffersAreDistinctAlignedAndUsedAgain() {
     let pool = BufferPool(capacity: 2, bufferByteCount: 5000)
-    func address(_ buffer: Buffer) -> UInt {
-      unsafe buffer.bytes.withUnsafeBytes { UInt(bitPattern: $0.baseAddress) }
-    }
     func twoAddresses() -> Set<UInt> {
       let (first, second) = (pool.take(), pool.take())
       #expect(first.byteCount == 5000 && second.bytes.byteCount == 5000)
-      return [address(first), address(second)]
+      return [Self.address(first), Self.address(second)]
     }
     let addresses = twoAddresses()
     #expect(addresses.count == 2)
@@ -172,11 +173,21 @@ private struct Failure: Error, Equatable {
 
   @Test func whoWaitsGetsTheBufferThatComesBack() throws {
     let pool = BufferPool(capacity: 1, bufferByteCount: 8)
-    let first = Lock<Buffer?>(pool.take())
+    let taken = Lock<Buffer?>(pool.take())
+    let addresses = Lock<Set<UInt>>([])
     let work = ParallelWork()
-    work.run("take", lanes: 3) { _ in _ = pool.take() }
-    first.withLock { $0 = nil }
+    let waiting = work.channel(of: Int.self, capacity: 32)
+    work.run("take", lanes: 32) { lane in
+      try waiting.send(lane)
+      let buffer = pool.take()
+      addresses.withLock { _ = $0.insert(Self.address(buffer)) }
+    }
+    for _ in 0..<32 { _ = try waiting.receive() }
+    // By now all but the last lane are at `take`, which must not have given them anything.
+    #expect(addresses.withLock { $0.isEmpty })
+    taken.withLock { $0 = nil }
     try work.wait()
+    #expect(addresses.withLock { $0.count } == 1, "always the same one")
   }
 
   @Test func aBufferOutlivesItsPool() {

@@ -71,6 +71,22 @@ import Testing
     }
   }
 
+  @Test func whatOthersPutIsMadeDurable() throws {
+    let calls = FaultySystemCalls()
+    let store = try store(calls)
+    #expect(try store.put(name, [1]))
+    calls.restart()
+    try CountingObjectStore(store).synchronize("things")
+    #expect(
+      calls.calls == [
+        RecordedCall(call: .synchronize, path: "things"),
+        RecordedCall(call: .synchronize, path: store.location),
+      ])
+    calls.restart(faults: [.at(1, .synchronize, .error(.ioError))])
+    #expect(throws: IOError.self) { try store.synchronize("things") }
+    #expect(calls.count(of: .synchronize) == 1)
+  }
+
   @Test func aDeleteIsDurable() throws {
     let calls = FaultySystemCalls()
     let store = try store(calls)

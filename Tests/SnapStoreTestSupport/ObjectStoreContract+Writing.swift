@@ -119,6 +119,15 @@ extension ObjectStoreContract {
     }
   }
 
+  func synchronizing() throws {
+    try store.synchronize("nothing")
+    #expect(try other.put(name("a"), [1]))
+    try store.synchronize("things")
+    try store.synchronize("")
+    try expectObject(name("a"), [1])
+    #expect(try store.list("nothing").isEmpty)
+  }
+
   func abandonedWriter() throws {
     do {
       let writer = try store.create(name("a"))

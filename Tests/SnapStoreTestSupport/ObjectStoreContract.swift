@@ -48,6 +48,7 @@ package struct ObjectStoreContract: Sendable {
     Rule("a writer is dead after it lost its name") { try $0.losingWriterIsDead() },
     Rule("an object may be empty") { try $0.emptyObject() },
     Rule("every valid name names an object") { try $0.names() },
+    Rule("what others put can be made durable") { try $0.synchronizing() },
     Rule("get reads nothing beyond its limit") { try $0.limits() },
   ]
 
