@@ -152,7 +152,7 @@ package final class ChunkIndex: Sendable {
       return (state.segments, state.lost)
     }
     for index in ids.indices where isNew[index] && !lost.contains(ids[index]) {
-      isNew[index] = try locations(of: ids[index], in: segments, \.isUsable).isEmpty
+      isNew[index] = try !copies(of: ids[index], in: segments).contains(where: \.isUsable)
     }
     state.withLock { state in
       for index in ids.indices where isNew[index] {
@@ -178,27 +178,28 @@ package final class ChunkIndex: Sendable {
     let (own, segments) = state.withLock { state in
       (state.table[id].flatMap { $0 }, state.segments)
     }
+    let copies = try copies(of: id, in: segments)
     var found = own.map { [$0] } ?? []
-    found += try locations(of: id, in: segments, \.isUsable)
-    if doubtful { found += try locations(of: id, in: segments) { !$0.isUsable } }
+    found += copies.filter(\.isUsable).map(\.location)
+    if doubtful { found += copies.filter { !$0.isUsable }.map(\.location) }
     return found
   }
 
-  private func locations(
-    of id: ChunkID, in segments: [IndexSegment], _ isWanted: (IndexSegment.Copy) -> Bool
-  ) throws -> [ChunkLocation] {
-    var found: [ChunkLocation] = []
+  /// The copies that these segments tell of. What a damaged one covered is looked for in the table
+  /// and the segments that are left.
+  private func copies(
+    of id: ChunkID, in segments: [IndexSegment]
+  ) throws -> [IndexSegment.Copy] {
+    var found: [IndexSegment.Copy] = []
     for segment in segments {
       do {
-        for copy in try segment.copies(of: id) where isWanted(copy) {
-          found.append(copy.location)
-        }
+        found += try segment.copies(of: id)
       } catch {
         guard let reason = damageReason(error) else { throw error }
         try setAside(segment, reason, isWrong: Self.isWrong(error))
-        let left = state.withLock { $0.segments }
-        let own = state.withLock { $0.table[id].flatMap { $0 } }
-        return (own.map { [$0] } ?? []) + (try locations(of: id, in: left, isWanted))
+        let (own, left) = state.withLock { ($0.table[id].flatMap { $0 }, $0.segments) }
+        let copy = own.map { [IndexSegment.Copy(location: $0, isUsable: true)] } ?? []
+        return copy + (try copies(of: id, in: left))
       }
     }
     return found
