@@ -41,9 +41,7 @@ final class EngineFixture {
 
   /// Writes a disk image and returns its path.
   func image(_ name: String, _ bytes: [UInt8]) throws -> String {
-    let path = "\(directory.path)/\(name).img"
-    try Data(bytes).write(to: URL(fileURLWithPath: path))
-    return path
+    try directory.write(bytes, to: "\(name).img")
   }
 
   /// Backs up files, each a data disk named like its file.
@@ -75,8 +73,7 @@ final class EngineFixture {
   }
 
   func restored(_ disk: String, in name: String = "restored") throws -> [UInt8] {
-    let url = URL(fileURLWithPath: "\(directory.path)/\(name)/\(disk).img")
-    return Array(try Data(contentsOf: url))
+    try directory.read("\(name)/\(disk).img")
   }
 
   /// The paths of the vault's objects of a folder.
