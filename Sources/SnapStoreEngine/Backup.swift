@@ -75,7 +75,7 @@ package struct Backup: Sendable {
     let session = try Session.beginWriting(vault, leaningOn: parent.map { [$0.id] } ?? [])
     let index = try ChunkIndex(session: session, memory: resources.indexByteCount)
     let pipeline = BackupPipeline(
-      disks: sources, parents: try parentMaps(sources, parent, index, session), session: session,
+      disks: sources, parents: parentMaps(sources, parent, index, session), session: session,
       index: index, resources: resources,
       verifiesWrites: verifiesWrites, progress: progress, interruption: interruption)
     let results = try pipeline.run()
@@ -88,6 +88,7 @@ package struct Backup: Sendable {
           + "the point holds no single moment of it")
     }
     try index.writeSegment()
+    index.recordDamage()
 
     var point = try makePoint(
       sources, results, session: session, time: time, parent: parent?.id,
@@ -105,15 +106,15 @@ package struct Backup: Sendable {
   /// what is missing is stored again, which heals the points that use it.
   private func parentMaps(
     _ sources: [SourceDisk], _ parent: RecoveryPoint?, _ index: ChunkIndex, _ session: Session
-  ) throws -> [ParentMap?] {
+  ) -> [ParentMap?] {
     let vault = session.vault
-    if !index.isComplete {
+    if !index.isComplete && parent != nil {
       vault.log.warning(
-        "packs or index segments are missing from the vault; every chunk is looked up again")
+        "index segments are missing, or much is damaged; every chunk is looked up again")
     }
-    let isSound = try index.isComplete && vault.store.list(VaultFolder.damage).isEmpty
     return sources.map { source in
-      guard isSound, let disk = parent?.disks.first(where: { $0.name == source.name }) else {
+      guard index.isComplete, let disk = parent?.disks.first(where: { $0.name == source.name })
+      else {
         return nil
       }
       return ParentMap(vault: vault, index: index, disk: disk)

@@ -42,6 +42,8 @@ final class ExtentProcessor {
   private let cutter: ChunkCutter
   private let encoder: RecordEncoder
   private let outputs: BufferPool
+  /// What the vault has lost: not reused, whatever the parent says.
+  private let lost: Set<ChunkID>
   private var pieces: [ExtentPiece] = []
   private var parentPieces: [ParentPiece] = []
   private var chunks: [Chunk] = []
@@ -57,12 +59,13 @@ final class ExtentProcessor {
     self.index = index
     self.encoder = encoder
     self.outputs = outputs
+    lost = index.lost
     cutter = ChunkCutter(vault.descriptor.chunking, secrets: vault.secrets)
   }
 
   func process(_ extent: RawSpan, parent: ParentMap.Extent?) throws -> ProcessedExtent {
     if let parent {
-      if compare(extent, with: parent.node) {
+      if compare(extent, with: parent.node) && !isLost(parent.reference) {
         var result = ProcessedExtent(content: .unchanged(parent.reference))
         result.figures.reusedByteCount = parent.reference.dataByteCount
         return result
@@ -89,7 +92,13 @@ final class ExtentProcessor {
     return result
   }
 
-  /// Fills `parentPieces`; true if nothing has changed.
+  private func isLost(_ reference: MapReference) -> Bool {
+    guard case .node(let id, _) = reference else { return false }
+    return lost.contains(id)
+  }
+
+  /// Fills `parentPieces`; true if nothing has changed. A chunk that is lost counts as changed, so
+  /// that it is stored again.
   private func compare(_ extent: RawSpan, with node: ExtentNode) -> Bool {
     parentPieces.removeAll(keepingCapacity: true)
     var offset = 0
@@ -101,10 +110,10 @@ final class ExtentProcessor {
       case .zeros(let length):
         piece = ExtentPiece(offset: offset, length: length, isZero: true)
         isSame = isSame && ChunkCutter.isZero(extent.extracting(piece.range))
-      case .chunk(let length, _, let fingerprint):
+      case .chunk(let length, let id, let fingerprint):
         piece = ExtentPiece(offset: offset, length: length, isZero: false)
         isSame =
-          isSame
+          isSame && !lost.contains(id)
           && Fingerprint(of: extent.extracting(piece.range), secrets: vault.secrets) == fingerprint
       }
       parentPieces.append(ParentPiece(piece, isUnchanged: isSame))

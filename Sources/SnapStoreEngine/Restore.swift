@@ -71,6 +71,7 @@ package struct Restore: Sendable {
   private func restore(in session: Session) throws -> UInt64 {
     let vault = session.vault
     let index = try ChunkIndex(session: session, memory: resources.indexByteCount)
+    defer { index.recordDamage() }
     let target = try RestoreTarget(
       targetPath, names: disks.map(\.name), host: vault.host)
     do {

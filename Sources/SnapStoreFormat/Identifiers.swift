@@ -77,6 +77,17 @@ package struct SerialName: Hashable, Sendable, Comparable, CustomStringConvertib
   package static func < (left: SerialName, right: SerialName) -> Bool {
     (left.session, left.number) < (right.session, right.number)
   }
+
+  /// Stored as the session's ID (16 bytes) and the number (8).
+  package init(from reader: inout ByteReader) throws(FormatError) {
+    session = try SessionID(from: &reader)
+    number = try reader.uint64()
+  }
+
+  package func encode(to writer: inout ByteWriter) {
+    session.encode(to: &writer)
+    writer.append(number)
+  }
 }
 
 extension UInt64 {

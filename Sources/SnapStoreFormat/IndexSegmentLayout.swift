@@ -44,8 +44,7 @@ package struct IndexSegmentLayout: Sendable {
     counts.append(blocks)
     var packTable = ByteWriter(capacity: packs.count * CoveredPack.byteCount)
     for pack in packs {
-      pack.name.session.encode(to: &packTable)
-      packTable.append(pack.name.number)
+      pack.name.encode(to: &packTable)
       packTable.append(pack.byteCount)
     }
     let headLength = ObjectHeader.byteCount + 4 * SectionEntry.byteCount
@@ -154,11 +153,8 @@ package struct IndexSegmentLayout: Sendable {
     var reader = ByteReader(body)
     var packs: [CoveredPack] = []
     while reader.remaining > 0 {
-      let session = try SessionID(from: &reader)
-      packs.append(
-        CoveredPack(
-          name: SerialName(session: session, number: try reader.uint64()),
-          byteCount: try reader.uint64()))
+      let name = try SerialName(from: &reader)
+      packs.append(CoveredPack(name: name, byteCount: try reader.uint64()))
     }
     return packs
   }

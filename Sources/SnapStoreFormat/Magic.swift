@@ -18,6 +18,8 @@ package enum ObjectKind: UInt32, Sendable, CaseIterable {
   case point = 5
   case session = 6
   case outcome = 7
+  case damage = 8
+  case verification = 9
 }
 
 /// Feature bits. A set bit that this code does not know in `required` means: do not touch.

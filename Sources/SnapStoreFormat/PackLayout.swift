@@ -37,11 +37,7 @@ package struct PackDirectoryEntry: Equatable, Sendable {
     let offset = try reader.uint64()
     let raw = try reader.length(limit: FormatLimit.recordPayload, of: "a raw length")
     let stored = try reader.length(limit: FormatLimit.storedPayload, of: "a stored length")
-    let rawKind = try reader.uint8()
-    guard let kind = PackRecord.Kind(rawValue: rawKind) else {
-      throw .unsupported("has a record of kind \(rawKind)")
-    }
-    self.kind = kind
+    kind = try PackRecord.Kind.known(try reader.uint8())
     let codec = try Codec.known(try reader.uint8())
     try reader.zeros(6)
     record = RecordPlace(
@@ -106,8 +102,7 @@ package enum PackLayout {
   ) -> [UInt8] {
     var identityBody = ByteWriter()
     identityBody.append(bytes: identity.vault.bytes)
-    identity.name.session.encode(to: &identityBody)
-    identityBody.append(identity.name.number)
+    identity.name.encode(to: &identityBody)
     var directoryBody = ByteWriter(capacity: directory.count * PackDirectoryEntry.byteCount)
     for entry in directory { entry.encode(to: &directoryBody) }
 
@@ -172,10 +167,9 @@ package enum PackLayout {
     var reader = ByteReader(body)
     let vaultBytes = try reader.byteArray(VaultID.byteCount)
     guard let vault = VaultID(vaultBytes) else { throw .damaged("a vault ID is cut off") }
-    let session = try SessionID(from: &reader)
-    let number = try reader.uint64()
+    let name = try SerialName(from: &reader)
     try reader.finish()
-    return PackIdentity(vault: vault, name: SerialName(session: session, number: number))
+    return PackIdentity(vault: vault, name: name)
   }
 
   /// Decodes the directory, in the order of the records, and checks that the records lie one

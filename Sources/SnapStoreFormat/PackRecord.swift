@@ -20,6 +20,13 @@ package struct PackRecord: Equatable, Sendable {
   package enum Kind: UInt8, Sendable {
     case chunk = 1
     case mapNode = 2
+
+    static func known(_ number: UInt8) throws(FormatError) -> Kind {
+      guard let kind = Kind(rawValue: number) else {
+        throw .unsupported("has a record of kind \(number)")
+      }
+      return kind
+    }
   }
 
   package var kind: Kind
@@ -72,11 +79,7 @@ package struct PackRecord: Equatable, Sendable {
       unsafe UInt64(
         littleEndian: bytes.unsafeLoadUnaligned(fromByteOffset: 72, as: UInt64.self)) == check
     else { throw .damaged("the checksum of a record's head is wrong") }
-    let rawKind = try reader.uint8()
-    guard let kind = Kind(rawValue: rawKind) else {
-      throw .unsupported("has a record of kind \(rawKind)")
-    }
-    self.kind = kind
+    kind = try Kind.known(try reader.uint8())
     codec = try Codec.known(try reader.uint8())
     guard try reader.uint16() == 0 else { throw .unsupported("has an encrypted record") }
     rawLength = try reader.length(limit: FormatLimit.recordPayload, of: "a record's raw length")

@@ -26,6 +26,7 @@ package final class ChunkIndex: Sendable {
     var nextSegmentNumber: UInt32 = 0
     var isComplete = false
     var filterBudget: Int
+    var searchesLeft = 16
   }
 
   /// A segment is written once so many entries wait for it.
@@ -38,6 +39,10 @@ package final class ChunkIndex: Sendable {
   /// Held by the lane that replaces a damaged segment.
   private let repairs = Lock(())
   private let isWritable: Bool
+  /// What is known to be damaged: no copy there counts for `claim`.
+  private let known: KnownDamage
+  /// What this run found damaged.
+  package let found = FoundDamage()
 
   /// Opens the index for a session. `memory`: bytes for cached pages and filters together; the
   /// table takes as much again.
@@ -49,6 +54,7 @@ package final class ChunkIndex: Sendable {
     state = Lock(State(filterBudget: memory / 2))
     entriesPerSegment = max(1 << 14, min(1 << 17, memory / 256))
     isWritable = session.purpose == .write
+    known = try KnownDamage(session.vault, limit: memory / 256)
     try openSegments()
     let covered = state.withLock { state in
       Set(state.segments.flatMap(\.packs))
@@ -56,10 +62,38 @@ package final class ChunkIndex: Sendable {
     let left = session.packs.map { CoveredPack(name: $0.key, byteCount: $0.value) }
       .filter { !covered.contains($0) }.sorted { $0.name < $1.name }
     for pack in left { try addByDirectory(pack) }
-    let isCovered = try Set(left.map(\.name.session)).allSatisfy { try !hasCommitted($0) }
-    state.withLock { state in
-      state.isComplete = isCovered && state.segments.allSatisfy(\.hasAllPacks)
+    // Not those that a segment knows by another size: their loss is known.
+    let named = Set(covered.map(\.name))
+    let unknown = Set(left.map(\.name).filter { !named.contains($0) }.map(\.session))
+    let isCovered = try unknown.allSatisfy { try !hasCommitted($0) }
+    let isLossKnown = try !isWritable || findLost(limit: memory / 256)
+    state.withLock { $0.isComplete = isCovered && isLossKnown }
+  }
+
+  /// Fills `lost` with the *bad set*: what damage records name and what was in packs that are gone
+  /// or have another size, as far as no good copy is left. False where that can't be known.
+  private func findLost(limit: Int) throws -> Bool {
+    var candidates = known.ids
+    var isComplete = known.isComplete
+    for segment in state.withLock({ $0.segments }) where !segment.hasAllPacks {
+      do {
+        try segment.forEachEntry { entry, isUsable in
+          guard !isUsable else { return }
+          if candidates.count < limit { candidates.insert(entry.id) } else { isComplete = false }
+        }
+      } catch {
+        guard let reason = damageReason(error) else { throw error }
+        try setAside(segment, reason, isWrong: Self.isWrong(error))
+        isComplete = false
+      }
     }
+    for id in candidates where try locations(of: id).isEmpty { markLost(id) }
+    let count = state.withLock { $0.lost.count }
+    if count > 0 {
+      log.warning(
+        "\(count) chunks or map nodes are lost; what this backup meets of them is stored again")
+    }
+    return isComplete
   }
 
   /// Whether a session had written its segments when it ended; yes, where nobody can tell.
@@ -72,9 +106,9 @@ package final class ChunkIndex: Sendable {
     }
   }
 
-  /// False where a pack that a segment covers is missing, or a segment that a committed session
-  /// wrote is: then packs may be gone of which nobody knows. What a parent point refers to must be
-  /// looked up before it is relied on.
+  /// False where a segment that a committed session wrote is missing, or there is more damage than
+  /// fits the memory: then packs may be gone of which nobody knows, and what a parent point refers
+  /// to must be looked up before it is relied on.
   package var isComplete: Bool { state.withLock { $0.isComplete } }
 
   private var log: Logger { session.vault.log }
@@ -152,7 +186,7 @@ package final class ChunkIndex: Sendable {
       return (state.segments, state.lost)
     }
     for index in ids.indices where isNew[index] && !lost.contains(ids[index]) {
-      isNew[index] = try !copies(of: ids[index], in: segments).contains(where: \.isUsable)
+      isNew[index] = try !copies(of: ids[index], in: segments).contains(where: isGood)
     }
     state.withLock { state in
       for index in ids.indices where isNew[index] {
@@ -169,9 +203,23 @@ package final class ChunkIndex: Sendable {
     _ = state.withLock { $0.lost.insert(id) }
   }
 
-  /// Every known copy of a chunk in finished packs. With `doubtful`, those in packs that are
-  /// missing or have another size come last: nothing may be built on them, but a record that is
-  /// there may still be good, and says so itself.
+  /// Chunks and map nodes of which no good copy is left, as far as this run knows now: what a
+  /// parent point says of them must not be relied on.
+  package var lost: Set<ChunkID> { state.withLock { $0.lost } }
+
+  private func isGood(_ copy: IndexSegment.Copy) -> Bool {
+    copy.isUsable && !known.covers(copy.location)
+  }
+
+  /// Whether the record at this place was recorded as damaged before this run.
+  package func isKnownDamage(_ finding: DamageRecord.Finding) -> Bool { known.contains(finding) }
+
+  /// Puts into the vault what this run found damaged. No error keeps a run from its end.
+  package func recordDamage() { found.record(in: session, known: known) }
+
+  /// Every known copy of a chunk in finished packs. With `doubtful`, those that are known to be
+  /// damaged, or in packs that are missing or have another size, come last: nothing may be built on
+  /// them, but a record that is there may still be good, and says so itself.
   package func locations(
     of id: ChunkID, doubtful: Bool = false
   ) throws -> [ChunkLocation] {
@@ -180,8 +228,8 @@ package final class ChunkIndex: Sendable {
     }
     let copies = try copies(of: id, in: segments)
     var found = own.map { [$0] } ?? []
-    found += copies.filter(\.isUsable).map(\.location)
-    if doubtful { found += copies.filter { !$0.isUsable }.map(\.location) }
+    found += copies.filter(isGood).map(\.location)
+    if doubtful { found += copies.filter { !isGood($0) }.map(\.location) }
     return found
   }
 
@@ -230,8 +278,14 @@ package final class ChunkIndex: Sendable {
   }
 
   /// Looks for a chunk in the directory of every pack, where the index knows no good copy: the last
-  /// resort, since it reads as much as rebuilding the index would.
+  /// resort, for a segment that does not tell all it should. It reads as much as rebuilding the
+  /// index would, so a run does it for the first few chunks only.
   func searchDirectories(for id: ChunkID) throws -> [ChunkLocation] {
+    let isAllowed = state.withLock { state in
+      defer { state.searchesLeft = max(0, state.searchesLeft - 1) }
+      return state.searchesLeft > 0
+    }
+    guard isAllowed else { return [] }
     var found: [ChunkLocation] = []
     for name in session.packs.keys.sorted() {
       do {
@@ -253,7 +307,8 @@ package final class ChunkIndex: Sendable {
     let isFull = state.withLock { state in
       guard !state.uncovered.contains(where: { $0.pack == pack }) else { return false }
       for entry in directory {
-        state.table[entry.id] = .some(ChunkLocation(pack: pack.name, record: entry.record))
+        let location = ChunkLocation(pack: pack.name, record: entry.record)
+        if !known.covers(location) { state.table[entry.id] = .some(location) }
       }
       state.uncovered.append((pack, directory))
       state.uncoveredEntryCount += directory.count
@@ -299,6 +354,8 @@ package final class ChunkIndex: Sendable {
   }
 
   // MARK: For readers of chunks
+
+  func isListed(_ pack: SerialName) -> Bool { session.packs[pack] != nil }
 
   /// An open pack, kept open for the next who asks.
   func packReader(_ name: SerialName) throws -> any ObjectReader {

@@ -144,6 +144,7 @@ package final class ChunkReader: Sendable {
     if try decode(request, from: known, to: &target) { return }
     let others = try index.searchDirectories(for: request.id).filter { !known.contains($0) }
     if try decode(request, from: others, to: &target) { return }
+    if known.isEmpty && others.isEmpty { index.found.note(request.id, .chunk, at: nil) }
     throw VaultError(.damaged, "no good copy of chunk \(request.id) is left in the vault")
   }
 
@@ -151,14 +152,19 @@ package final class ChunkReader: Sendable {
     _ request: Request, from locations: [ChunkLocation], to target: inout MutableRawSpan
   ) throws -> Bool {
     for location in locations {
-      guard let bytes = try record(at: location) else { continue }
-      if Self.decode(bytes.rawSpan, id: request.id, kind: .chunk, to: &target),
+      guard let bytes = try record(at: location, of: request.id, .chunk) else { continue }
+      let isDecoded = Self.decode(bytes.rawSpan, id: request.id, kind: .chunk, to: &target)
+      if isDecoded,
         Fingerprint(of: target.bytes, secrets: vault.secrets) == request.fingerprint
       {
         return true
       }
-      vault.log.warning(
-        "chunk \(request.id) is damaged in pack \(location.pack) at \(location.record.offset)")
+      if isDecoded, vault.hasher.id(of: target.bytes, domain: .chunk) == request.id {
+        // Not the copy is wrong, but the map that refers to it.
+        vault.log.warning("the fingerprint of chunk \(request.id) in the map is not its own")
+      } else {
+        noteDamage(location, request.id, .chunk)
+      }
     }
     return false
   }
@@ -169,30 +175,44 @@ package final class ChunkReader: Sendable {
     if let node = try node(id, from: known) { return node }
     let others = try index.searchDirectories(for: id).filter { !known.contains($0) }
     if let node = try node(id, from: others) { return node }
+    if known.isEmpty && others.isEmpty { index.found.note(id, .mapNode, at: nil) }
     index.markLost(id)
     throw VaultError(.damaged, "no good copy of map node \(id) is left in the vault")
   }
 
   private func node(_ id: ChunkID, from locations: [ChunkLocation]) throws -> [UInt8]? {
     for location in locations {
-      guard let bytes = try record(at: location) else { continue }
+      guard let bytes = try record(at: location, of: id, .mapNode) else { continue }
       var node = [UInt8](repeating: 0, count: Int(location.record.rawLength))
       let isDecoded = node.withMutableRawSpan {
         Self.decode(bytes.rawSpan, id: id, kind: .mapNode, to: &$0)
       }
       if isDecoded, vault.hasher.id(of: node.rawSpan, domain: .mapNode) == id { return node }
-      vault.log.warning(
-        "map node \(id) is damaged in pack \(location.pack) at \(location.record.offset)")
+      noteDamage(location, id, .mapNode)
     }
     return nil
   }
 
+  private func noteDamage(_ location: ChunkLocation, _ id: ChunkID, _ kind: PackRecord.Kind) {
+    let name = kind == .chunk ? "chunk" : "map node"
+    vault.log.warning(
+      "\(name) \(id) is damaged in pack \(location.pack) at \(location.record.offset)")
+    index.found.note(id, kind, at: location.address)
+  }
+
   /// The bytes of one record, head included; nil where they can't be read.
-  private func record(at location: ChunkLocation) throws -> [UInt8]? {
+  private func record(
+    at location: ChunkLocation, of id: ChunkID, _ kind: PackRecord.Kind
+  ) throws -> [UInt8]? {
     let start = location.record.offset
-    return try withPack(location.pack) { reader in
+    let bytes = try withPack(location.pack) { reader in
       try reader.bytes(start..<(start + UInt64(location.record.byteCount)))
     }
+    // A pack that is gone speaks for itself; one that can't be read may be readable next time.
+    if bytes == nil && index.isListed(location.pack) {
+      index.found.note(id, kind, at: location.address)
+    }
+    return bytes
   }
 
   /// Decodes the record at the start of `bytes`; false where it is not that of `id`, or damaged.

@@ -10,6 +10,8 @@ package struct ChunkLocation: Hashable, Sendable {
     self.pack = pack
     self.record = record
   }
+
+  package var address: RecordAddress { RecordAddress(pack: pack, offset: record.offset) }
 }
 
 /// An open index segment: answers lookups from its filter and, through the page cache, its sorted
@@ -57,6 +59,23 @@ final class IndexSegment: Sendable {
   }
 
   var hasAllPacks: Bool { usable.allSatisfy { $0 } }
+  var entryCount: UInt64 { layout.entryCount }
+
+  /// Calls `body` for every entry in order, with the row of its pack in `packs` and whether that
+  /// is usable. Throws `FormatError` at the first page that is damaged.
+  func forEachEntry(_ body: (IndexEntry, _ isUsable: Bool) throws -> Void) throws {
+    for page in 0..<layout.entryPages {
+      let entries = try withEntryPage(page) { bytes in
+        try (0..<entryCount(ofPage: page)).map { try IndexPage.entry($0, in: bytes) }
+      }
+      for entry in entries {
+        guard entry.pack < UInt32(packs.count) else {
+          throw FormatError.damaged("an entry names a pack that is not in the table")
+        }
+        try body(entry, usable[Int(entry.pack)])
+      }
+    }
+  }
 
   private static func read(_ range: Range<UInt64>, _ reader: any ObjectReader) throws -> [UInt8] {
     guard range.upperBound <= reader.byteCount else { throw FormatError.damaged("is cut off") }

@@ -11,9 +11,10 @@ package enum VaultFolder {
   /// Features that were added to the vault after it was made, by name: whoever finds one that it
   /// does not know leaves the vault alone.
   package static let features = "features"
-  /// What was found damaged; this program records nothing there yet, and trusts no parent point
-  /// where a newer one has.
+  /// What runs found damaged.
   package static let damage = "damage"
+  /// Which points runs have verified.
+  package static let verifications = "verifications"
   /// Decisions of collections; this program makes none, and leaves a vault alone that has some.
   package static let epochs = "epochs"
 }
@@ -40,6 +41,14 @@ extension ObjectName {
   /// Written after the outcome, and only where that is `committed`.
   static func outcomeCopy(_ id: SessionID) -> ObjectName {
     ObjectName(folder: VaultFolder.outcomes, key: "\(id).2")
+  }
+
+  static func damage(_ name: SerialName) -> ObjectName {
+    ObjectName(folder: VaultFolder.damage, key: name.description)
+  }
+
+  static func verification(_ session: SessionID) -> ObjectName {
+    ObjectName(folder: VaultFolder.verifications, key: session.description)
   }
 
   /// A point is stored twice, as copy 1 and copy 2.

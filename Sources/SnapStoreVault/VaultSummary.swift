@@ -22,7 +22,7 @@ package struct VaultSummary: Sendable {
     pointCount = catalog.entries.count
     let folders = [
       VaultFolder.packs, VaultFolder.index, VaultFolder.points, VaultFolder.sessions,
-      VaultFolder.outcomes, "",
+      VaultFolder.outcomes, VaultFolder.damage, VaultFolder.verifications, "",
     ]
     for folder in folders {
       for object in try vault.store.list(folder) {

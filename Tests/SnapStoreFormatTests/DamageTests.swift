@@ -27,6 +27,12 @@ struct Encoding: Sendable, CustomTestStringConvertible {
     Encoding(name: "outcome", bytes: { Sample.outcome.encoded() }) {
       (bytes) throws(FormatError) in _ = try SessionOutcome(decoding: bytes.rawSpan)
     },
+    Encoding(name: "damage", bytes: { Sample.damage.encoded() }) {
+      (bytes) throws(FormatError) in _ = try DamageRecord(decoding: bytes.rawSpan)
+    },
+    Encoding(name: "verification", bytes: { Sample.verification.encoded() }) {
+      (bytes) throws(FormatError) in _ = try VerificationRecord(decoding: bytes.rawSpan)
+    },
     Encoding(name: "record head", bytes: { Sample.encoded(Sample.record) }) {
       (bytes) throws(FormatError) in _ = try PackRecord(decodingHead: bytes.rawSpan)
     },

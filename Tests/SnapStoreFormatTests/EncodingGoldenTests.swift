@@ -49,6 +49,17 @@ import Testing
     }
   }
 
+  @Test func damage() throws {
+    try expectGolden(Sample.damage.encoded(), "damage")
+    #expect(try DamageRecord(decoding: Sample.damage.encoded().rawSpan) == Sample.damage)
+  }
+
+  @Test func verification() throws {
+    let record = Sample.verification
+    try expectGolden(record.encoded(), "verification")
+    #expect(try VerificationRecord(decoding: record.encoded().rawSpan) == record)
+  }
+
   @Test func recordHead() throws {
     let bytes = Sample.encoded(Sample.record)
     try expectGolden(bytes, "record-head")
@@ -92,7 +103,7 @@ import Testing
     writer.append(Magic.record)
     #expect(String(decoding: writer.bytes, as: UTF8.self) == "SNAPSTORSREC")
     #expect(Magic.formatVersion == 1)
-    #expect(ObjectKind.allCases.map(\.rawValue) == [1, 2, 3, 4, 5, 6, 7])
+    #expect(ObjectKind.allCases.map(\.rawValue) == [1, 2, 3, 4, 5, 6, 7, 8, 9])
     #expect(Codec.allCases.map(\.rawValue) == [0, 1])
     #expect(ChunkHash.allCases.map(\.recordedName) == ["sha256-tree16k", "xxh3-128"])
     #expect(

@@ -64,6 +64,16 @@ enum Sample {
     host: "host, process 1")
   static let outcome = SessionOutcome(session: session, verdict: .committed)
 
+  static let damage = DamageRecord(
+    name: SerialName(session: session, number: 3), time: time,
+    findings: [
+      .init(id: id(6), kind: .chunk, address: RecordAddress(pack: packName, offset: 64)),
+      .init(id: id(7), kind: .mapNode, address: nil),
+    ])
+
+  static let verification = VerificationRecord(
+    session: session, time: time, points: [parentID, pointID])
+
   static let record = PackRecord(
     kind: .chunk, codec: .lz4, rawLength: 262_144, storedLength: 4321, id: id(2),
     storedChecksum: 0x0123_4567_89AB_CDEF)

@@ -1,0 +1,124 @@
+import Foundation
+import SnapStoreEngine
+import SnapStoreFormat
+import SnapStoreIO
+import SnapStoreTestSupport
+import SnapStoreVault
+import Testing
+
+/// Damage that a run meets is recorded, and the next backup that meets the content stores it again.
+@Suite("What was damaged is stored again") struct HealingTests {
+  private let content = TestContent.noise(9_000_000, seed: 31)
+
+  private func backedUp() throws -> EngineFixture {
+    let fixture = try EngineFixture()
+    try fixture.backup(try fixture.image("disk", content))
+    return fixture
+  }
+
+  /// The packs, the largest first; the last one holds the map nodes.
+  private func packs(_ fixture: EngineFixture) throws -> [String] {
+    let sized = try fixture.objects("packs").map { path in
+      (path, try Data(contentsOf: URL(fileURLWithPath: path)).count)
+    }
+    return sized.sorted { $0.1 > $1.1 }.map(\.0)
+  }
+
+  @Test("a chunk that a restore found damaged heals with the next backup, though nothing changed")
+  func chunk() throws {
+    let fixture = try backedUp()
+    try fixture.damage(try packs(fixture)[0], at: 1_000_000)
+    #expect(throws: VaultError.self) { try fixture.restore("latest", to: "broken") }
+    #expect(try fixture.objects("damage").count == 1)
+    let first = try PointCatalog(try fixture.vault()).entries[0].point
+
+    let again = try fixture.backup("\(fixture.directory.path)/disk.img").point
+    #expect(again.parent == first.id)
+    #expect(again.figures.newByteCount > 0)
+    #expect(again.figures.newByteCount <= UInt64(FormatLimit.maximumChunk), "only what was lost")
+    for (number, point) in [first, again].enumerated() {
+      _ = try fixture.restore(point.id.text, to: "restored\(number)")
+      #expect(try fixture.restored("disk", in: "restored\(number)") == content)
+    }
+    #expect(try fixture.objects("damage").count == 1, "what is known is not recorded again")
+    let third = try fixture.backup("\(fixture.directory.path)/disk.img").point
+    #expect(third.figures.newByteCount == 0, "it is healed")
+  }
+
+  @Test("a pack that is gone heals with the next backup of the machine or of another")
+  func missingPacks() throws {
+    for machine in ["vm", "other"] {
+      for isMap in [false, true] {
+        let fixture = try backedUp()
+        try FileManager.default.removeItem(
+          atPath: try #require(isMap ? try packs(fixture).last : try packs(fixture).first))
+        let first = try PointCatalog(try fixture.vault()).entries[0].point
+        let again = try fixture.backup("\(fixture.directory.path)/disk.img", machine: machine)
+        #expect((again.point.figures.newByteCount > 0) == !isMap)
+        _ = try fixture.restore(first.id.text)
+        #expect(try fixture.restored("disk") == content)
+        let third = try fixture.backup("\(fixture.directory.path)/disk.img", machine: machine)
+        #expect(third.point.figures.newByteCount == 0)
+      }
+    }
+  }
+
+  @Test("a pack that lost its end is not relied on")
+  func shortPack() throws {
+    let fixture = try backedUp()
+    let pack = URL(fileURLWithPath: try packs(fixture)[0])
+    try Data(contentsOf: pack).prefix(100_000).write(to: pack)
+    let first = try PointCatalog(try fixture.vault()).entries[0].point
+    let again = try fixture.backup("\(fixture.directory.path)/disk.img").point
+    #expect(again.figures.newByteCount > 4_000_000)
+    _ = try fixture.restore(first.id.text)
+    #expect(try fixture.restored("disk") == content)
+  }
+
+  @Test("a map node that a restore found damaged heals, of an extent and of a span")
+  func nodes() throws {
+    let fixture = try EngineFixture()
+    let path = try fixture.image("disk", content)
+    let first = try fixture.backup(path).point
+    let pack = try #require(try packs(fixture).last)
+    let length = try Data(contentsOf: URL(fileURLWithPath: pack)).count
+    // Nodes are small: every hundredth byte meets each of them.
+    for offset in stride(from: 150, to: length - 500, by: 100) {
+      try fixture.damage(pack, at: offset)
+    }
+    // A restore ends with the first damage its lanes meet, so a round may find one node of four.
+    var failures = 0
+    while failures <= 4 {
+      do {
+        _ = try fixture.restore(first.id.text)
+        break
+      } catch let error as VaultError where error.code == .damaged {
+        failures += 1
+        try fixture.backup(path)
+      }
+    }
+    #expect((1...4).contains(failures))
+    #expect(try fixture.restored("disk") == content)
+  }
+
+  @Test("damage in one extent costs no lookups of the others")
+  func others() throws {
+    let fixture = try backedUp()
+    try fixture.damage(try packs(fixture)[0], at: 1_000_000)
+    #expect(throws: VaultError.self) { try fixture.restore("latest", to: "broken") }
+    let session = try Session.beginWriting(try fixture.vault(), leaningOn: [])
+    let index = try ChunkIndex(session: session, memory: 1 << 20)
+    #expect(index.lost.count == 1)
+    #expect(index.isComplete)
+  }
+
+  @Test("a record of damage that can't be read lets no parent be relied on")
+  func damagedRecord() throws {
+    let fixture = try backedUp()
+    try fixture.damage(try packs(fixture)[0], at: 1_000_000)
+    #expect(throws: VaultError.self) { try fixture.restore("latest", to: "broken") }
+    try fixture.damage(try #require(try fixture.objects("damage").first), at: 80)
+    let session = try Session.beginWriting(try fixture.vault(), leaningOn: [])
+    #expect(try !ChunkIndex(session: session, memory: 1 << 20).isComplete)
+  }
+}
