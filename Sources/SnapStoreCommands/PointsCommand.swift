@@ -23,19 +23,21 @@ struct PointsCommand: ParsableCommand {
       console.warn("recovery point \(point.id) can't be read: \(point.error)")
     }
     let points = (vm.map { catalog.entries(of: $0) } ?? catalog.entries).map(\.point)
+    let verifications = try Verifications(vault)
     if console.isJSON {
-      try console.print(.array(points.map(Self.fields)))
+      try console.print(
+        .array(points.map { Self.fields($0, verified: verifications.time(of: $0.id)) }))
     } else if points.isEmpty {
       try console.print(
         "No recovery points\(vm.map { " of \($0)" } ?? "") in \(vault.store.location)")
     } else {
-      try console.print(Self.table(points).text)
+      try console.print(Self.table(points, verifications).text)
     }
     // The list is good, but not all of it: a script has to notice.
     if !catalog.unreadable.isEmpty { throw ExitCode(ExitStatus.damagedData.rawValue) }
   }
 
-  static func fields(_ point: RecoveryPoint) -> JSONValue {
+  static func fields(_ point: RecoveryPoint, verified: Timestamp?) -> JSONValue {
     [
       "point": .string(point.id.text),
       "vm": .string(point.machine.text),
@@ -48,21 +50,23 @@ struct PointsCommand: ParsableCommand {
       "new_bytes": .bytes(point.figures.newByteCount),
       "pinned": false,
       "deleted": false,
-      "verified_at": .null,
+      "verified_at": .optional(verified?.rfc3339),
     ]
   }
 
-  static func table(_ points: [RecoveryPoint]) -> Table {
+  static func table(_ points: [RecoveryPoint], _ verifications: Verifications) -> Table {
     var table = Table([
       .init(title: "POINT"), .init(title: "VM"), .init(title: "SEQUENCE", isNumber: true),
       .init(title: "TIME"), .init(title: "CONSISTENCY"), .init(title: "DISKS", isNumber: true),
       .init(title: "SIZE", isNumber: true), .init(title: "NEW", isNumber: true),
+      .init(title: "VERIFIED"),
     ])
     for point in points {
       table.add([
         point.id.text, point.machine.text, "\(point.sequence)", point.time.rfc3339,
         point.consistency.name, "\(point.disks.count)", HumanText.bytes(point.byteCount),
         HumanText.bytes(point.figures.newByteCount),
+        verifications.time(of: point.id)?.rfc3339 ?? "-",
       ])
     }
     return table

@@ -25,16 +25,17 @@ struct ShowCommand: ParsableCommand {
     let console = output.console
     let vault = try vault.open(host: HostSystem.current())
     let entry = try PointCatalog(vault).resolve(point, machine: vm)
+    let verified = try Verifications(vault).time(of: entry.point.id)
     if console.isJSON {
-      try console.print(Self.fields(entry))
+      try console.print(Self.fields(entry, verified: verified))
     } else {
-      try console.print(Self.text(entry))
+      try console.print(Self.text(entry, verified: verified))
     }
   }
 
-  static func fields(_ entry: PointCatalog.Entry) -> JSONValue {
+  static func fields(_ entry: PointCatalog.Entry, verified: Timestamp?) -> JSONValue {
     let point = entry.point
-    return PointsCommand.fields(point).merging([
+    return PointsCommand.fields(point, verified: verified).merging([
       "hash": .string(Hexadecimal.text(entry.hash)),
       "previous": .array(point.previous.map { .string(Hexadecimal.text($0)) }),
       "evidence": .string(point.evidence),
@@ -47,7 +48,7 @@ struct ShowCommand: ParsableCommand {
     ]).merging(BackupCommand.figureFields(point.figures))
   }
 
-  static func text(_ entry: PointCatalog.Entry) -> String {
+  static func text(_ entry: PointCatalog.Entry, verified: Timestamp?) -> String {
     let point = entry.point
     var table = BackupCommand.diskTable()
     for disk in point.disks { BackupCommand.addRow(disk, to: &table) }
@@ -62,6 +63,7 @@ struct ShowCommand: ParsableCommand {
       Time:         \(point.time.rfc3339)
       Consistency:  \(point.consistency.name) (\(HumanText.plain(point.evidence)))
       Parent:       \(point.parent?.text ?? "none")
+      Verified:     \(verified?.rfc3339 ?? "never")
       Hash:         \(Hexadecimal.text(entry.hash))
       Previous:     \(previous)
 

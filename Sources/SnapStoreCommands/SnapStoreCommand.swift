@@ -49,7 +49,7 @@ struct RootCommand: ParsableCommand {
     version: "snapstore \(Version.text)",
     subcommands: [
       BackupCommand.self, RestoreCommand.self, PointsCommand.self, ShowCommand.self,
-      VaultCommand.self,
+      VerifyCommand.self, VaultCommand.self,
     ])
 }
 

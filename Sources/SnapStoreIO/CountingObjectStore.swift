@@ -1,14 +1,16 @@
-/// An object store around another that counts the bytes of what was put through it: what a session
-/// added to its vault, all told.
+/// An object store around another that counts the bytes of objects that were put through it, and
+/// those that were read: what a run added to its vault, and asked of it, all told.
 package final class CountingObjectStore: ObjectStore {
   private let base: any ObjectStore
   private let total = Lock<UInt64>(0)
+  private let read = Lock<UInt64>(0)
 
   package init(_ base: any ObjectStore) {
     self.base = base
   }
 
   package var putByteCount: UInt64 { total.withLock { $0 } }
+  package var readByteCount: UInt64 { read.withLock { $0 } }
   package var location: String { base.location }
 
   package func create(_ name: ObjectName) throws -> any ObjectWriter {
@@ -21,12 +23,33 @@ package final class CountingObjectStore: ObjectStore {
     return hold
   }
 
-  package func open(_ name: ObjectName) throws -> (any ObjectReader)? { try base.open(name) }
+  package func open(_ name: ObjectName) throws -> (any ObjectReader)? {
+    try base.open(name).map { CountingReader($0, total: read) }
+  }
+
   package func list(_ folder: String) throws -> [ListedObject] { try base.list(folder) }
   package func synchronize(_ folder: String) throws { try base.synchronize(folder) }
   package func delete(_ name: ObjectName) throws -> Bool { try base.delete(name) }
   package func isHeld(_ name: ObjectName) throws -> Bool { try base.isHeld(name) }
   package func removeAbandoned() throws -> Int { try base.removeAbandoned() }
+}
+
+private final class CountingReader: ObjectReader {
+  private let base: any ObjectReader
+  private let total: Lock<UInt64>
+
+  init(_ base: any ObjectReader, total: Lock<UInt64>) {
+    self.base = base
+    self.total = total
+  }
+
+  var byteCount: UInt64 { base.byteCount }
+
+  func read(into target: inout MutableRawSpan, at offset: UInt64) throws -> Int {
+    let count = try base.read(into: &target, at: offset)
+    total.withLock { $0 += UInt64(count) }
+    return count
+  }
 }
 
 private final class CountingWriter: ObjectWriter {

@@ -355,7 +355,10 @@ package final class ChunkIndex: Sendable {
 
   // MARK: For readers of chunks
 
-  func isListed(_ pack: SerialName) -> Bool { session.packs[pack] != nil }
+  /// The size of a pack in the listing that counts; nil where it is not in there.
+  func listedByteCount(_ pack: SerialName) -> UInt64? { session.packs[pack] }
+
+  var segments: [IndexSegment] { state.withLock { $0.segments } }
 
   /// An open pack, kept open for the next who asks.
   func packReader(_ name: SerialName) throws -> any ObjectReader {

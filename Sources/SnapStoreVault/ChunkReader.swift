@@ -209,7 +209,7 @@ package final class ChunkReader: Sendable {
       try reader.bytes(start..<(start + UInt64(location.record.byteCount)))
     }
     // A pack that is gone speaks for itself; one that can't be read may be readable next time.
-    if bytes == nil && index.isListed(location.pack) {
+    if bytes == nil && index.listedByteCount(location.pack) != nil {
       index.found.note(id, kind, at: location.address)
     }
     return bytes

@@ -36,7 +36,7 @@ package struct DiskMapReader: Sendable {
   }
 
   /// The span node of this number at its level, to which a reference was found.
-  func span(
+  package func span(
     _ number: UInt64, level: Int, node id: ChunkID, dataByteCount: UInt64
   ) throws -> SpanNode {
     let fanOut = UInt64(FormatLimit.mapFanOut)

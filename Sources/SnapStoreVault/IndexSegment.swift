@@ -127,7 +127,7 @@ final class IndexSegment: Sendable {
     return found
   }
 
-  private func mayContain(_ id: ChunkID) throws -> Bool {
+  func mayContain(_ id: ChunkID) throws -> Bool {
     let block = IndexFilter.block(of: id, blocks: layout.blockCount)
     let (page, index) = block.quotientAndRemainder(dividingBy: UInt64(IndexFilter.blocksPerPage))
     let offset = Int(index) * IndexFilter.blockByteCount

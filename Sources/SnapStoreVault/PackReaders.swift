@@ -41,16 +41,23 @@ final class PackReaders: Sendable {
 
   /// The directory of a pack, from its trailer. Throws `FormatError` where it is damaged.
   func directory(_ name: SerialName, vault: VaultID) throws -> [PackDirectoryEntry] {
+    try contents(name, vault: vault).directory
+  }
+
+  /// What a pack says that it holds, and where its records end.
+  func contents(
+    _ name: SerialName, vault: VaultID
+  ) throws -> (directory: [PackDirectoryEntry], recordsEnd: UInt64) {
     do {
-      return try readDirectory(try reader(name), name, vault)
+      return try readContents(try reader(name), name, vault)
     } catch let error as FormatError {
       throw error.inObject("pack \(name)")
     }
   }
 
-  private func readDirectory(
+  private func readContents(
     _ reader: any ObjectReader, _ name: SerialName, _ vault: VaultID
-  ) throws -> [PackDirectoryEntry] {
+  ) throws -> (directory: [PackDirectoryEntry], recordsEnd: UInt64) {
     let frame = UInt64(ObjectHeader.byteCount)
     guard reader.byteCount >= 2 * frame, reader.byteCount <= PackLayout.maximumByteCount else {
       throw FormatError.damaged("has an impossible length of \(reader.byteCount) bytes")
@@ -70,6 +77,8 @@ final class PackReaders: Sendable {
       throw FormatError.damaged("says that it is pack \(identity.name) of vault \(identity.vault)")
     }
     let directoryBytes = try reader.bytes(sections.directory.range)
-    return try PackLayout.decodeDirectory(directoryBytes.rawSpan, section: sections.directory)
+    let directory = try PackLayout.decodeDirectory(
+      directoryBytes.rawSpan, section: sections.directory)
+    return (directory, min(sections.identity.offset, sections.directory.offset))
   }
 }

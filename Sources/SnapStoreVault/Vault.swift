@@ -106,6 +106,11 @@ package struct Vault: Sendable, CustomStringConvertible {
     return nil
   }
 
+  /// The same vault, through another store that stands around its own.
+  package func through(_ store: any ObjectStore) -> Vault {
+    Vault(store: store, descriptor: descriptor, host: host, log: log)
+  }
+
   package func now() -> Timestamp {
     let time = host.clock.now()
     return Timestamp(seconds: time.seconds, nanoseconds: time.nanoseconds)

@@ -1,0 +1,149 @@
+internal import ArgumentParser
+internal import SnapStoreEngine
+internal import SnapStoreFormat
+internal import SnapStoreIO
+internal import SnapStoreVault
+
+struct VerifyCommand: ParsableCommand {
+  static let configuration = CommandConfiguration(
+    commandName: "verify",
+    abstract: "Prove that recovery points can be restored.",
+    discussion: """
+      Reads the whole vault, each pack from end to end, and follows the maps of all recovery \
+      points; or with --point what one of them needs, as a restore would read it. With --quick \
+      the data of chunks is not read: only what should be there, and where.
+
+      Damage is told with the points, disks and bytes that lose by it, and recorded in the vault: \
+      the next backup that meets the same content stores it again, which mends every point that \
+      uses it. The exit code is 0 where nothing is damaged, and 65 otherwise.
+
+      Example: snapstore verify --quick
+      """)
+
+  @OptionGroup var vault: VaultOptions
+
+  @Option(
+    help: ArgumentHelp(
+      "Only this recovery point: its ID, the beginning of one, or latest. (default: all)",
+      valueName: "point"))
+  var point: String?
+
+  @Option(
+    help: ArgumentHelp(
+      "The machine of --point, where the vault has several.", valueName: "name"),
+    transform: parseName)
+  var vm: Name?
+
+  @Flag(
+    name: .customLong("quick"),
+    help: "Check what is there, and not the data of chunks.")
+  var isQuick = false
+
+  @OptionGroup var resources: ResourceOptions
+  @OptionGroup var output: OutputOptions
+
+  func validate() throws {
+    if point == "" { throw ValidationError("--point names no recovery point") }
+    if vm != nil && point == nil { throw ValidationError("--vm needs --point") }
+  }
+
+  func run() throws {
+    let console = output.console
+    let vault = try vault.open(host: HostSystem.current())
+    var verify = Verify(
+      try point.map { try PointCatalog(vault).resolve($0, machine: vm).point })
+    verify.isQuick = isQuick
+    verify.resources = resources.resources
+    let watch = SignalWatch(verify.interruption)
+    defer { withExtendedLifetime(watch) {} }
+    let report = try console.showing(verify.progress) { try verify.run(on: vault) }
+    for warning in report.warnings { console.warn(warning) }
+    if console.isJSON {
+      try console.print(Self.summary(report))
+    } else {
+      try console.print(Self.text(report, vault: vault.store.location))
+    }
+    if !report.damaged.isEmpty { throw ExitCode(ExitStatus.damagedData.rawValue) }
+  }
+
+  static func summary(_ report: Verify.Report) -> JSONValue {
+    [
+      "type": "summary",
+      "points": .count(report.pointCount),
+      "chunks": .bytes(report.chunkCount),
+      "read_bytes": .bytes(report.readByteCount),
+      "damaged": .array(report.damaged.map(fields)),
+      "healed": .array(report.healed.map(fields)),
+      "warnings": .array(report.warnings.map { .string($0) }),
+      "seconds": .seconds(report.seconds),
+    ]
+  }
+
+  private static func fields(_ damage: DamageReport.Damage) -> JSONValue {
+    [
+      "object": .string(damage.object),
+      "offset": damage.offset.map { .bytes($0) } ?? .null,
+      "problem": .string(damage.problem),
+      "losses": .array(
+        damage.losses.map { loss in
+          [
+            "point": .string(loss.point.text),
+            "disk": .optional(loss.disk?.text),
+            "ranges": .array(
+              loss.ranges.map { range in
+                ["offset": .bytes(range.lowerBound), "length": .bytes(UInt64(range.count))]
+              }),
+          ]
+        }),
+    ]
+  }
+
+  static func text(_ report: Verify.Report, vault: String) -> String {
+    let points = HumanText.count(report.pointCount, "recovery point", "recovery points")
+    let work = """
+      Checked \(points) and \(report.chunkCount) chunks in \(HumanText.seconds(report.seconds)); \
+      read \(HumanText.bytes(report.readByteCount)) \
+      (\(HumanText.rate(report.readByteCount, report.seconds))).
+      """
+    let healed =
+      report.healed.isEmpty
+      ? ""
+      : "\nKnown damage that has been stored again since: \(report.healed.count) "
+        + "(nothing is lost by it)."
+    guard !report.damaged.isEmpty else {
+      return "Nothing is damaged in \(vault)\n\n\(work)\(healed)"
+    }
+    let damages = report.damaged.map(text).joined(separator: "\n")
+    let losers = Set(report.damaged.flatMap(\.losses).map(\.point)).count
+    let loss =
+      losers == 0
+      ? "Every recovery point that was checked can be restored all the same."
+      : """
+      \(HumanText.count(losers, "recovery point loses", "recovery points lose")) by it. Back the \
+      machines up again now:
+      what their disks still have is stored again, which mends all points that use it.
+      """
+    return "Damage in \(vault)\n\n\(damages)\n\n\(loss)\n\n\(work)\(healed)"
+  }
+
+  private static let maximumShown = 10
+
+  private static func text(_ damage: DamageReport.Damage) -> String {
+    let place = damage.offset.map { " at byte \($0)" } ?? ""
+    var lines = ["\(damage.object)\(place): \(HumanText.plain(damage.problem))"]
+    for loss in damage.losses.prefix(maximumShown) {
+      guard let disk = loss.disk else {
+        lines.append("  \(loss.point): all of it")
+        continue
+      }
+      let ranges = loss.ranges.prefix(maximumShown).map { "\($0.lowerBound) to \($0.upperBound)" }
+      let more = loss.ranges.count - ranges.count
+      lines.append(
+        "  \(loss.point), disk \(disk): bytes \(ranges.joined(separator: ", "))"
+          + (more > 0 ? " and \(more) more ranges" : ""))
+    }
+    let more = damage.losses.count - maximumShown
+    if more > 0 { lines.append("  and \(more) more (--json tells all)") }
+    return lines.joined(separator: "\n")
+  }
+}

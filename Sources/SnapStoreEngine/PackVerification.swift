@@ -1,0 +1,139 @@
+internal import SnapStoreFormat
+internal import SnapStoreIO
+internal import SnapStoreVault
+
+/// The first part of verifying a vault: every pack from its first byte to its last, in the order of
+/// their names, each record in the order in which it lies there.
+///
+///     directory, read runs ─▶ check records
+///
+/// What is wrong goes to the report; what is right, to the witnesses.
+final class PackVerification: Sendable {
+  private struct ReadRun: Sendable {
+    var run: PackCheck.Run
+    var buffer: Buffer
+    /// False where the run could not be read in one piece: each record is read by itself.
+    var isRead: Bool
+  }
+
+  private struct State {
+    var left: ArraySlice<SerialName>
+    var indexCheck: IndexCheck
+    var chunkCount: UInt64 = 0
+  }
+
+  private let session: Session
+  private let index: ChunkIndex
+  private let report: DamageReport
+  private let resources: Resources
+  private let progress: Progress
+  private let witnesses: WitnessSet?
+  private let state: Lock<State>
+  private let work: ParallelWork
+  private let runs: Channel<ReadRun>
+  private let buffers: BufferPool
+
+  /// `witnesses` nil: directories only, records are not read.
+  init(
+    session: Session, index: ChunkIndex, report: DamageReport, witnesses: WitnessSet?,
+    resources: Resources, progress: Progress, interruption: Interruption
+  ) {
+    self.session = session
+    self.index = index
+    self.report = report
+    self.witnesses = witnesses
+    self.resources = resources
+    self.progress = progress
+    state = Lock(
+      State(
+        left: session.packs.keys.sorted()[...],
+        indexCheck: IndexCheck(session: session, report: report)))
+    work = ParallelWork(interruption: interruption)
+    runs = work.channel(capacity: resources.buffersPerStage)
+    buffers = BufferPool(
+      capacity: resources.buffersPerStage, bufferByteCount: Resources.bufferByteCount)
+  }
+
+  /// Returns how many chunks the packs hold, once they and the index segments are checked.
+  func run() throws -> UInt64 {
+    work.run("read", lanes: resources.readLanes) { [self] _ in
+      let check = PackCheck(session: session)
+      while let pack = state.withLock({ $0.left.popFirst() }) { try read(pack, check) }
+    } then: { [self] in
+      runs.finish()
+    }
+    work.run("check", lanes: resources.jobs) { [self] _ in
+      let check = PackCheck(session: session)
+      while let run = try runs.receive() { try verify(run, check) }
+    }
+    try work.wait()
+    witnesses?.seal()
+    let finished = state.withLock { $0 }
+    try finished.indexCheck.run()
+    return finished.chunkCount
+  }
+
+  private func read(_ pack: SerialName, _ check: PackCheck) throws {
+    let directory: [PackDirectoryEntry]
+    do {
+      directory = try check.directory(of: pack)
+    } catch {
+      guard let damage = DamageReport.cause(of: error) else { throw error }
+      report.add(pack: pack, at: damage.offset, damage.problem)
+      progress.add(session.packs[pack] ?? 0)
+      return
+    }
+    state.withLock { state in
+      state.indexCheck.add(pack, directory)
+      state.chunkCount += UInt64(directory.count { $0.kind == .chunk })
+    }
+    var done: UInt64 = 0
+    if witnesses != nil {
+      for run in PackCheck.runs(of: pack, directory, byteCount: buffers.bufferByteCount) {
+        let buffer = buffers.take()
+        let isRead = try Self.tolerating { try check.read(run, into: buffer) } ?? false
+        try runs.send(ReadRun(run: run, buffer: buffer, isRead: isRead))
+        progress.add(UInt64(run.bytes.count))
+        done += UInt64(run.bytes.count)
+      }
+    }
+    progress.add((session.packs[pack] ?? done) - min(done, session.packs[pack] ?? done))
+  }
+
+  /// Nil where the store does not give what is asked for.
+  private static func tolerating<Result>(_ body: () throws -> Result) throws -> Result? {
+    do {
+      return try body()
+    } catch {
+      guard DamageReport.cause(of: error) != nil else { throw error }
+      return nil
+    }
+  }
+
+  private func verify(_ read: ReadRun, _ check: PackCheck) throws {
+    for entry in read.run.entries {
+      var offset = Int(entry.record.offset - read.run.bytes.lowerBound)
+      if !read.isRead {
+        offset = 0
+        let alone = PackCheck.runs(of: read.run.pack, [entry], byteCount: buffers.bufferByteCount)
+        let isRead = try Self.tolerating { try check.read(alone[0], into: read.buffer) }
+        guard isRead == true else {
+          note(entry, in: read.run.pack, "the record can't be read")
+          continue
+        }
+      }
+      let bytes = read.buffer.bytes.extracting(offset..<(offset + entry.record.byteCount))
+      switch check.check(bytes, entry) {
+      case .chunk(let fingerprint): witnesses?.insert(entry.id, fingerprint)
+      case .mapNode: break
+      case .damaged(let problem): note(entry, in: read.run.pack, problem)
+      }
+    }
+  }
+
+  private func note(_ entry: PackDirectoryEntry, in pack: SerialName, _ problem: String) {
+    let address = RecordAddress(pack: pack, offset: entry.record.offset)
+    index.found.note(entry.id, entry.kind, at: address)
+    report.add(record: .init(id: entry.id, kind: entry.kind, address: address), problem)
+  }
+}

@@ -1,0 +1,43 @@
+package import SnapStoreFormat
+internal import SnapStoreIO
+
+extension ChunkIndex {
+  /// A pack that a segment tells of, and that is gone or has another size now.
+  package struct LostPack: Sendable {
+    package var pack: CoveredPack
+    /// Its size now; nil where it is gone.
+    package var byteCount: UInt64?
+    /// Whether a good copy of each of its records lies elsewhere.
+    package var isReplaced = true
+  }
+
+  /// How many records the segments tell of.
+  package var entryCount: UInt64 { segments.reduce(0) { $0 &+ $1.entryCount } }
+
+  /// The packs of which something is lost, as far as segments tell of them. Reads those segments
+  /// whole; one that is damaged is passed over.
+  package func lostPacks() throws -> [LostPack] {
+    var lost: [SerialName: LostPack] = [:]
+    for segment in segments where !segment.hasAllPacks {
+      do {
+        try segment.forEachEntry { entry, isUsable in
+          let pack = segment.packs[Int(entry.pack)]
+          guard !isUsable, lost[pack.name] != nil || !isWhole(pack.name) else { return }
+          var known = lost[pack.name] ?? LostPack(pack: pack, byteCount: listedByteCount(pack.name))
+          if known.isReplaced { known.isReplaced = try !locations(of: entry.id).isEmpty }
+          lost[pack.name] = known
+        }
+      } catch {
+        guard damageReason(error) != nil else { throw error }
+      }
+    }
+    return lost.values.sorted { $0.pack.name < $1.pack.name }
+  }
+
+  /// Whether some segment knows the pack by the size that it has.
+  private func isWhole(_ pack: SerialName) -> Bool {
+    guard let byteCount = listedByteCount(pack) else { return false }
+    let covered = CoveredPack(name: pack, byteCount: byteCount)
+    return segments.contains { $0.packs.contains(covered) }
+  }
+}

@@ -1,0 +1,82 @@
+internal import Logging
+package import SnapStoreFormat
+internal import SnapStoreIO
+
+/// Checks the index segments of a vault against the directories of its packs, as a verification
+/// does. A segment must tell of exactly the records that the packs it covers have.
+package struct IndexCheck {
+  /// The records of a pack, in any order, as one number: a sum of hashes.
+  private struct Digest: Equatable {
+    var sum: UInt64 = 0
+    var count: UInt64 = 0
+
+    mutating func add(_ id: ChunkID, _ kind: PackRecord.Kind, _ record: RecordPlace) {
+      var writer = ByteWriter(capacity: 64)
+      id.encode(to: &writer)
+      writer.append(record.offset)
+      writer.append(record.rawLength)
+      writer.append(record.storedLength)
+      writer.append(UInt64(kind.rawValue) << 8 | UInt64(record.codec.rawValue))
+      sum &+= Checksum.of(writer.bytes.rawSpan)
+      count += 1
+    }
+  }
+
+  private let session: Session
+  private let report: DamageReport
+  private var digests: [SerialName: Digest] = [:]
+
+  package init(session: Session, report: DamageReport) {
+    self.session = session
+    self.report = report
+  }
+
+  /// Takes note of what a pack's own directory says.
+  package mutating func add(_ pack: SerialName, _ directory: [PackDirectoryEntry]) {
+    var digest = Digest()
+    for entry in directory { digest.add(entry.id, entry.kind, entry.record) }
+    digests[pack] = digest
+  }
+
+  /// Reads every segment, once all packs were added; one that is damaged costs no point anything.
+  package func run() throws {
+    let vault = session.vault
+    let cache = PageCache(byteCount: 1 << 20)
+    for (number, object) in try vault.store.list(VaultFolder.index).enumerated() {
+      guard let name = SerialName(object.name.key),
+        let reader = try vault.store.open(object.name)
+      else { continue }
+      do {
+        var filterBudget = 0
+        let segment = try IndexSegment(
+          name, reader: reader, listing: session.packs, cache: cache, number: UInt32(number),
+          filterBudget: &filterBudget)
+        try check(segment)
+      } catch let error as FormatError where error.code == .unsupported {
+        vault.log.warning("\(object.name) can't be checked: it \(error.problem)")
+      } catch {
+        guard let reason = (error as? FormatError)?.problem ?? damageReason(error) else {
+          throw error
+        }
+        report.add(object.name, "\(reason); the next backup replaces it")
+      }
+    }
+  }
+
+  private func check(_ segment: IndexSegment) throws {
+    var last: ChunkID?
+    var found = [Digest](repeating: Digest(), count: segment.packs.count)
+    try segment.forEachEntry { entry, _ in
+      if let last, entry.id < last { throw FormatError.damaged("its entries are not in order") }
+      last = entry.id
+      guard try segment.mayContain(entry.id) else {
+        throw FormatError.damaged("its filter does not have all of its entries")
+      }
+      found[Int(entry.pack)].add(entry.id, entry.kind, entry.record)
+    }
+    for (row, pack) in segment.packs.enumerated() where session.packs[pack.name] == pack.byteCount {
+      guard let digest = digests[pack.name], digest != found[row] else { continue }
+      throw FormatError.damaged("it does not tell what pack \(pack.name) holds")
+    }
+  }
+}
