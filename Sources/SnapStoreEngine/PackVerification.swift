@@ -47,7 +47,7 @@ final class PackVerification: Sendable {
     state = Lock(
       State(
         left: session.packs.keys.sorted()[...],
-        indexCheck: IndexCheck(session: session, report: report)))
+        indexCheck: IndexCheck(session: session, index: index, report: report)))
     work = ParallelWork(interruption: interruption)
     runs = work.channel(capacity: resources.buffersPerStage)
     buffers = BufferPool(

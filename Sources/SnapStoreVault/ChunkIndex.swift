@@ -277,6 +277,12 @@ package final class ChunkIndex: Sendable {
     }
   }
 
+  /// Goes on without a segment that does not tell all it should: the packs tell it themselves.
+  func distrust(_ name: SerialName) throws {
+    guard let segment = segments.first(where: { $0.name == name }) else { return }
+    try setAside(segment, "it does not tell what its packs hold", isWrong: false)
+  }
+
   /// Looks for a chunk in the directory of every pack, where the index knows no good copy: the last
   /// resort, for a segment that does not tell all it should. It reads as much as rebuilding the
   /// index would, so a run does it for the first few chunks only.

@@ -212,7 +212,8 @@ package final class ChunkReader: Sendable {
     if bytes == nil && index.listedByteCount(location.pack) != nil {
       index.found.note(id, kind, at: location.address)
     }
-    return bytes
+    // Nor does a pack that is shorter than it was need its records named.
+    return bytes?.count == location.record.byteCount ? bytes : nil
   }
 
   /// Decodes the record at the start of `bytes`; false where it is not that of `id`, or damaged.

@@ -125,8 +125,8 @@ package final class DamageReport: Sendable {
     }
   }
 
-  /// What an error says of the vault's bytes, if it is one that damage shows itself by; the object is
-  /// left out, since the caller knows it.
+  /// What an error says of the vault's bytes, if it is one that damage shows itself by; the object
+  /// is left out, since the caller knows it.
   package static func cause(of error: any Error) -> (offset: UInt64?, problem: String)? {
     if let error = error as? FormatError { return (error.offset, error.problem) }
     return damageReason(error).map { (nil, $0) }

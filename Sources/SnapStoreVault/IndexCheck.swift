@@ -23,11 +23,13 @@ package struct IndexCheck {
   }
 
   private let session: Session
+  private let index: ChunkIndex
   private let report: DamageReport
   private var digests: [SerialName: Digest] = [:]
 
-  package init(session: Session, report: DamageReport) {
+  package init(session: Session, index: ChunkIndex, report: DamageReport) {
     self.session = session
+    self.index = index
     self.report = report
   }
 
@@ -51,7 +53,12 @@ package struct IndexCheck {
         let segment = try IndexSegment(
           name, reader: reader, listing: session.packs, cache: cache, number: UInt32(number),
           filterBudget: &filterBudget)
-        try check(segment)
+        if let pack = try packToldWrong(segment) {
+          report.add(
+            object.name,
+            "does not tell what pack \(pack) holds; remove it, and the next backup makes another")
+          try index.distrust(name)
+        }
       } catch let error as FormatError where error.code == .unsupported {
         vault.log.warning("\(object.name) can't be checked: it \(error.problem)")
       } catch {
@@ -63,7 +70,9 @@ package struct IndexCheck {
     }
   }
 
-  private func check(_ segment: IndexSegment) throws {
+  /// Reads all of a segment, and throws where it is damaged. A pack of which it does not tell what
+  /// the pack's own directory does, if there is one.
+  private func packToldWrong(_ segment: IndexSegment) throws -> SerialName? {
     var last: ChunkID?
     var found = [Digest](repeating: Digest(), count: segment.packs.count)
     try segment.forEachEntry { entry, _ in
@@ -74,9 +83,9 @@ package struct IndexCheck {
       }
       found[Int(entry.pack)].add(entry.id, entry.kind, entry.record)
     }
-    for (row, pack) in segment.packs.enumerated() where session.packs[pack.name] == pack.byteCount {
-      guard let digest = digests[pack.name], digest != found[row] else { continue }
-      throw FormatError.damaged("it does not tell what pack \(pack.name) holds")
-    }
+    return zip(segment.packs, found).first { pack, digest in
+      session.packs[pack.name] == pack.byteCount
+        && digests[pack.name].map { $0 != digest } ?? false
+    }?.0.name
   }
 }

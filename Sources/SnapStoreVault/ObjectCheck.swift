@@ -35,8 +35,9 @@ package struct ObjectCheck {
     checkChains(catalog)
     for lost in catalog.unreadable where lost.error.code == .damaged {
       let copies = [ObjectName.point(lost.id, copy: 1), .point(lost.id, copy: 2)].map { "\($0)" }
-      report.lose(
-        point: lost.id, by: lost.error.object.map { [$0] } ?? copies, lost.error.problem)
+      // Its outcome is the cause where its copies are not.
+      let cause = lost.error.object.flatMap { copies.contains($0) ? nil : [$0] } ?? copies
+      report.lose(point: lost.id, by: cause, lost.error.problem)
     }
   }
 

@@ -2,7 +2,8 @@
 """Proves that vaults made by the program are what docs/format.md says: prove.py SNAPSTORE WORKDIR
 
 Makes disks of awkward content, backs them up to a vault of each kind, reads those with reader.py,
-restores with it, then damages copies of the vaults and reads and restores again. WORKDIR must not exist.
+restores with it, then damages copies of the vaults, reads, restores and heals them. WORKDIR must
+not exist.
 """
 import glob, hashlib, os, random, shutil, struct, subprocess, sys
 from types import SimpleNamespace
@@ -133,6 +134,27 @@ def read_damaged(vault, work, latest, restores):
     return len(cases)
 
 
+def heal(program, vault, work, latest, day):
+    """Damage to records: verify records it, the next backup stores what is lost again."""
+    at = work + "/healed"
+    shutil.copytree(vault, at)
+    pack = max(glob.glob(f"{at}/packs/*"), key=os.path.getsize)
+    with open(pack, "r+b") as file:
+        for place in range(100, os.path.getsize(pack) // 2, 300000):
+            file.seek(place)
+            file.write(b"\xff\0\xff")
+    run(program, "verify", "--vault", at, expect=65)
+    report = run(READER, "check", at, expect=1)
+    if "damaged records" not in report or "a finding is not true" in report:
+        sys.exit(report)
+    run(program, "backup", "--vault", at, "--vm", "m", *sorted(glob.glob(day + "/*")))
+    run(program, "verify", "--point", latest, "--vault", at)
+    run(READER, "restore", at, latest, at + ".out")
+    same(day, at + ".out")
+    shutil.rmtree(at)
+    print("damage is recorded and healed")
+
+
 def main(program, work):
     check_vectors()
     day1, day2 = work + "/day1", work + "/day2"
@@ -152,7 +174,9 @@ def main(program, work):
         for point, day in zip(points, (day1, day2)):
             run(READER, "restore", vault, point, work + "/out")
             print(same(day, work + "/out"), "disks of", point, "restored: equal")
+        run(program, "verify", "--vault", vault)
         print(read_damaged(vault, work, points[-1], day2), "kinds of damage seen")
+        heal(program, vault, work, points[-1], day2)
 
 
 if __name__ == "__main__":

@@ -12,7 +12,7 @@ from types import SimpleNamespace
 
 BLOCK, EXTENT, CHUNK, MINIMUM, SMALL = 4096, 4 << 20, 256 << 10, 16 << 10, 64 << 20
 STORED = CHUNK + 4096
-VAULT, PACK, TRAILER, SEGMENT, POINT, SESSION, OUTCOME = range(1, 8)
+VAULT, PACK, TRAILER, SEGMENT, POINT, SESSION, OUTCOME, DAMAGE, VERIFICATION = range(1, 10)
 NAME, POINTID = r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}", r"[0-9]{8}T[0-9]{6}Z-[0-9a-f]{6}"
 SERIAL = r"[0-9a-f]{32}-(?:[0-9a-f]{8}|[1-9a-f][0-9a-f]{8,15})"
 Record = namedtuple("Record", "id offset raw stored kind codec")
@@ -196,6 +196,33 @@ def check_session(data, name):
     identity.number(4, (1, 2)), identity.number(8), identity.time(), host.text()
     [points.text(POINTID) for _ in range(points.number(8, range(1025)))]
     identity.end(), points.end()
+
+
+def check_verification(data, name, count):
+    identity, points = small(data, VERIFICATION, 1, 2)
+    need(identity.take(16).hex() == name, "is of another session")
+    identity.time()
+    count["verified points"] += len(
+        [points.text(POINTID) for _ in range(points.number(8, range((1 << 20) + 1)))])
+    identity.end(), points.end()
+
+
+def check_damage(data, name, packs, count):
+    """What it says must be true: the copy is damaged, or there is no copy in a directory."""
+    identity, findings = small(data, DAMAGE, 1, 2)
+    need(f"{identity.take(16).hex()}-{identity.number(8):08x}" == name, "has another name")
+    identity.time()
+    for _ in range(findings.number(8, range(65537))):
+        id_, kind, has_place = findings.take(32), findings.number(1, (1, 2)), findings.number(1, (0, 1))
+        need(not any(findings.take(6)), "reserved bytes are set")
+        place = findings.take(32)
+        pack = f"{place[:16].hex()}-{int.from_bytes(place[16:24], 'little'):08x}"
+        if has_place and pack in packs:
+            there = record_at(packs[pack].data, int.from_bytes(place[24:], "little"))
+            need(there is None or (there.id, there.kind) != (id_, kind), "a finding is not true")
+        need(has_place or not any(place), "a finding without a place has one")
+        count["damaged records"] += 1
+    findings.end()
 
 
 # Packs
@@ -476,6 +503,10 @@ def check(vault):
         vault.attempt("index/" + name, check_segment, own, vault.packs, count)
     for name in vault.names("sessions", "[0-9a-f]{32}"):
         vault.attempt("sessions/" + name, check_session, name)
+    for name in vault.names("damage", SERIAL):
+        vault.attempt("damage/" + name, check_damage, name, vault.packs, count)
+    for name in vault.names("verifications", "[0-9a-f]{32}"):
+        vault.attempt("verifications/" + name, check_verification, name, count)
     for point in sorted(vault.points.values(), key=lambda point: (point.machine, point.sequence)):
         print(f"{point.id} {point.machine} {point.sequence}",
               *(f"{disk.name}={disk.size}" for disk in point.disks))

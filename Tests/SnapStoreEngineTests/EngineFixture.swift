@@ -9,7 +9,8 @@ import SnapStoreVault
 import Testing
 
 /// A vault in a temporary directory, and disks beside it: what most tests of the engine need.
-final class EngineFixture {
+final class EngineFixture: @unchecked Sendable {
+  // Sendable, because tests change `host` and `wrap` before they start other lanes.
   let directory: TemporaryDirectory
   var host: HostSystem
   /// Puts another store around the local one; what tests use to make it fail.
@@ -74,6 +75,32 @@ final class EngineFixture {
 
   func restored(_ disk: String, in name: String = "restored") throws -> [UInt8] {
     try directory.read("\(name)/\(disk).img")
+  }
+
+  /// Verifies the whole vault, or the point of this name.
+  func verify(_ point: String? = nil, isQuick: Bool = false) throws -> Verify.Report {
+    let vault = try vault()
+    var verify = Verify(
+      try point.map { try PointCatalog(vault).resolve($0, machine: nil).point })
+    verify.isQuick = isQuick
+    verify.resources = Resources(jobs: 2)
+    return try verify.run(on: vault)
+  }
+
+  /// The vault's packs, the largest first; the smallest of a backup holds its map nodes.
+  func packsBySize() throws -> [String] {
+    let sized = try objects("packs").map { path in
+      (path, try Data(contentsOf: URL(fileURLWithPath: path)).count)
+    }
+    return sized.sorted { $0.1 > $1.1 }.map(\.0)
+  }
+
+  /// What the directory of the pack in a file says.
+  func directory(ofPackAt path: String) throws -> [PackDirectoryEntry] {
+    let name = try #require(SerialName(URL(fileURLWithPath: path).lastPathComponent))
+    let session = try Session.beginReading(try vault(), leaningOn: [])
+    defer { session.endReading() }
+    return try PackCheck(session: session).directory(of: name)
   }
 
   /// The paths of the vault's objects of a folder.

@@ -5,21 +5,26 @@ final class FailingStore: ObjectStore {
   struct Refused: Error {}
 
   private let base: any ObjectStore
+  private let error: any Error
   private let refuses: @Sendable (ObjectName) -> Bool
 
-  init(_ base: any ObjectStore, refusing: @escaping @Sendable (ObjectName) -> Bool) {
+  init(
+    _ base: any ObjectStore, error: any Error = Refused(),
+    refusing: @escaping @Sendable (ObjectName) -> Bool
+  ) {
     self.base = base
+    self.error = error
     refuses = refusing
   }
 
   var location: String { base.location }
 
   func create(_ name: ObjectName) throws -> any ObjectWriter {
-    Writer(base: try base.create(name), isRefused: refuses(name))
+    Writer(base: try base.create(name), refusal: refuses(name) ? error : nil)
   }
 
   func putHeld(_ name: ObjectName, _ bytes: [UInt8]) throws -> (any ObjectHold)? {
-    if refuses(name) { throw Refused() }
+    if refuses(name) { throw error }
     return try base.putHeld(name, bytes)
   }
 
@@ -32,17 +37,17 @@ final class FailingStore: ObjectStore {
 
   private final class Writer: ObjectWriter {
     private let base: any ObjectWriter
-    private let isRefused: Bool
+    private let refusal: (any Error)?
 
-    init(base: any ObjectWriter, isRefused: Bool) {
+    init(base: any ObjectWriter, refusal: (any Error)?) {
       self.base = base
-      self.isRefused = isRefused
+      self.refusal = refusal
     }
 
     func append(_ bytes: RawSpan) throws { try base.append(bytes) }
 
     func finish() throws -> Bool {
-      if isRefused { throw Refused() }
+      if let refusal { throw refusal }
       return try base.finish()
     }
   }

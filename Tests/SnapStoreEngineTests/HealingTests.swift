@@ -16,18 +16,10 @@ import Testing
     return fixture
   }
 
-  /// The packs, the largest first; the last one holds the map nodes.
-  private func packs(_ fixture: EngineFixture) throws -> [String] {
-    let sized = try fixture.objects("packs").map { path in
-      (path, try Data(contentsOf: URL(fileURLWithPath: path)).count)
-    }
-    return sized.sorted { $0.1 > $1.1 }.map(\.0)
-  }
-
   @Test("a chunk that a restore found damaged heals with the next backup, though nothing changed")
   func chunk() throws {
     let fixture = try backedUp()
-    try fixture.damage(try packs(fixture)[0], at: 1_000_000)
+    try fixture.damage(try fixture.packsBySize()[0], at: 1_000_000)
     #expect(throws: VaultError.self) { try fixture.restore("latest", to: "broken") }
     #expect(try fixture.objects("damage").count == 1)
     let first = try PointCatalog(try fixture.vault()).entries[0].point
@@ -51,7 +43,8 @@ import Testing
       for isMap in [false, true] {
         let fixture = try backedUp()
         try FileManager.default.removeItem(
-          atPath: try #require(isMap ? try packs(fixture).last : try packs(fixture).first))
+          atPath: try #require(
+            isMap ? try fixture.packsBySize().last : try fixture.packsBySize().first))
         let first = try PointCatalog(try fixture.vault()).entries[0].point
         let again = try fixture.backup("\(fixture.directory.path)/disk.img", machine: machine)
         #expect((again.point.figures.newByteCount > 0) == !isMap)
@@ -66,7 +59,7 @@ import Testing
   @Test("a pack that lost its end is not relied on")
   func shortPack() throws {
     let fixture = try backedUp()
-    let pack = URL(fileURLWithPath: try packs(fixture)[0])
+    let pack = URL(fileURLWithPath: try fixture.packsBySize()[0])
     try Data(contentsOf: pack).prefix(100_000).write(to: pack)
     let first = try PointCatalog(try fixture.vault()).entries[0].point
     let again = try fixture.backup("\(fixture.directory.path)/disk.img").point
@@ -80,7 +73,7 @@ import Testing
     let fixture = try EngineFixture()
     let path = try fixture.image("disk", content)
     let first = try fixture.backup(path).point
-    let pack = try #require(try packs(fixture).last)
+    let pack = try #require(try fixture.packsBySize().last)
     let length = try Data(contentsOf: URL(fileURLWithPath: pack)).count
     // Nodes are small: every hundredth byte meets each of them.
     for offset in stride(from: 150, to: length - 500, by: 100) {
@@ -104,7 +97,7 @@ import Testing
   @Test("damage in one extent costs no lookups of the others")
   func others() throws {
     let fixture = try backedUp()
-    try fixture.damage(try packs(fixture)[0], at: 1_000_000)
+    try fixture.damage(try fixture.packsBySize()[0], at: 1_000_000)
     #expect(throws: VaultError.self) { try fixture.restore("latest", to: "broken") }
     let session = try Session.beginWriting(try fixture.vault(), leaningOn: [])
     let index = try ChunkIndex(session: session, memory: 1 << 20)
@@ -115,7 +108,7 @@ import Testing
   @Test("a record of damage that can't be read lets no parent be relied on")
   func damagedRecord() throws {
     let fixture = try backedUp()
-    try fixture.damage(try packs(fixture)[0], at: 1_000_000)
+    try fixture.damage(try fixture.packsBySize()[0], at: 1_000_000)
     #expect(throws: VaultError.self) { try fixture.restore("latest", to: "broken") }
     try fixture.damage(try #require(try fixture.objects("damage").first), at: 80)
     let session = try Session.beginWriting(try fixture.vault(), leaningOn: [])
