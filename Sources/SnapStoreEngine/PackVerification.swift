@@ -33,7 +33,7 @@ final class PackVerification: Sendable {
   private let runs: Channel<ReadRun>
   private let buffers: BufferPool
 
-  /// `witnesses` nil: directories only, records are not read.
+  /// `witnesses` nil: of the records, only map nodes are read.
   init(
     session: Session, index: ChunkIndex, report: DamageReport, witnesses: WitnessSet?,
     resources: Resources, progress: Progress, interruption: Interruption
@@ -74,30 +74,37 @@ final class PackVerification: Sendable {
   }
 
   private func read(_ pack: SerialName, _ check: PackCheck) throws {
-    let directory: [PackDirectoryEntry]
+    let directory = try directory(of: pack, check)
+    let entries = witnesses == nil ? directory.filter { $0.kind == .mapNode } : directory
+    let packByteCount = session.packs[pack] ?? 0
+    var done: UInt64 = 0
+    for run in PackCheck.runs(of: pack, entries, byteCount: buffers.bufferByteCount) {
+      let buffer = buffers.take()
+      let isRead = try Self.tolerating { try check.read(run, into: buffer) } ?? false
+      try runs.send(ReadRun(run: run, buffer: buffer, isRead: isRead))
+      let part = min(UInt64(run.bytes.count), packByteCount - done)
+      progress.add(part)
+      done += part
+    }
+    progress.add(packByteCount - done)
+  }
+
+  /// What a pack holds: by its own directory; where that is damaged, by the index.
+  private func directory(
+    of pack: SerialName, _ check: PackCheck
+  ) throws -> [PackDirectoryEntry] {
     do {
-      directory = try check.directory(of: pack)
+      let directory = try check.directory(of: pack)
+      state.withLock { state in
+        state.indexCheck.add(pack, directory)
+        state.chunkCount += UInt64(directory.count { $0.kind == .chunk })
+      }
+      return directory
     } catch {
       guard let damage = DamageReport.cause(of: error) else { throw error }
       report.add(pack: pack, at: damage.offset, damage.problem)
-      progress.add(session.packs[pack] ?? 0)
-      return
+      return try index.entries(of: pack)
     }
-    state.withLock { state in
-      state.indexCheck.add(pack, directory)
-      state.chunkCount += UInt64(directory.count { $0.kind == .chunk })
-    }
-    var done: UInt64 = 0
-    if witnesses != nil {
-      for run in PackCheck.runs(of: pack, directory, byteCount: buffers.bufferByteCount) {
-        let buffer = buffers.take()
-        let isRead = try Self.tolerating { try check.read(run, into: buffer) } ?? false
-        try runs.send(ReadRun(run: run, buffer: buffer, isRead: isRead))
-        progress.add(UInt64(run.bytes.count))
-        done += UInt64(run.bytes.count)
-      }
-    }
-    progress.add((session.packs[pack] ?? done) - min(done, session.packs[pack] ?? done))
   }
 
   /// Nil where the store does not give what is asked for.

@@ -14,6 +14,28 @@ extension ChunkIndex {
   /// How many records the segments tell of.
   package var entryCount: UInt64 { segments.reduce(0) { $0 &+ $1.entryCount } }
 
+  /// What segments tell of a pack that does not tell it itself, in the order of its records, those
+  /// that can't be there left out. Reads those segments whole; one that is damaged is passed over.
+  package func entries(of pack: SerialName) throws -> [PackDirectoryEntry] {
+    let byteCount = listedByteCount(pack) ?? 0
+    var found: [UInt64: PackDirectoryEntry] = [:]
+    for segment in segments {
+      guard let row = segment.packs.firstIndex(where: { $0.name == pack }) else { continue }
+      do {
+        try segment.forEachEntry { entry, _ in
+          guard entry.pack == UInt32(row), entry.record.offset <= byteCount,
+            UInt64(entry.record.byteCount) <= byteCount - entry.record.offset
+          else { return }
+          found[entry.record.offset] = PackDirectoryEntry(
+            id: entry.id, kind: entry.kind, record: entry.record)
+        }
+      } catch {
+        guard damageReason(error) != nil else { throw error }
+      }
+    }
+    return found.values.sorted { $0.record.offset < $1.record.offset }
+  }
+
   /// The packs of which something is lost, as far as segments tell of them. Reads those segments
   /// whole; one that is damaged is passed over.
   package func lostPacks() throws -> [LostPack] {

@@ -36,14 +36,16 @@ package final class PackCheck {
     return contents.directory
   }
 
-  /// Cuts a directory into runs of at most `byteCount` bytes.
+  /// Cuts entries, which ascend, into runs of at most `byteCount` bytes.
   package static func runs(
     of pack: SerialName, _ directory: [PackDirectoryEntry], byteCount: Int
   ) -> [Run] {
     var runs: [Run] = []
     for (number, entry) in directory.enumerated() {
       let end = entry.record.offset + UInt64(entry.record.byteCount)
-      if let last = runs.last, end - last.bytes.lowerBound <= UInt64(byteCount) {
+      if let last = runs.last, end - last.bytes.lowerBound <= UInt64(byteCount),
+        entry.record.offset >= last.bytes.upperBound
+      {
         runs[runs.count - 1].bytes = last.bytes.lowerBound..<end
         runs[runs.count - 1].entries = directory[last.entries.startIndex...number]
       } else {

@@ -166,6 +166,19 @@ import Testing
     #expect(try fixture.verify(isQuick: isQuick).damaged.isEmpty)
   }
 
+  @Test("a pack without a good directory is read by the index", arguments: [true, false])
+  func noDirectory(isQuick: Bool) throws {
+    let fixture = try backedUp()
+    let pack = try #require(try fixture.packsBySize().last)
+    for number in 0..<4 { try damageRecord(fixture, pack: pack, number: number) }
+    try fixture.damage(pack, at: -1)
+    // The root is lost, so no map leads to the nodes below; they must be found all the same.
+    #expect(try fixture.verify(isQuick: isQuick).damaged.count == 5)
+    try fixture.backup("\(fixture.directory.path)/disk.img")
+    _ = try fixture.restore("latest")
+    #expect(try fixture.restored("disk") == content)
+  }
+
   @Test("a record whose bytes are whole and are not what its ID names")
   func wrongContent() throws {
     let fixture = try backedUp()
