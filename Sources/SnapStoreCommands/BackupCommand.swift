@@ -124,7 +124,8 @@ struct BackupCommand: ParsableCommand {
       Read \(HumanText.bytes(figures.readByteCount)) in \(HumanText.seconds(report.seconds)) \
       (\(HumanText.rate(figures.readByteCount, report.seconds))), \
       stored \(HumanText.bytes(figures.storedByteCount)) for \
-      \(HumanText.bytes(figures.newByteCount)) of new data.
+      \(HumanText.bytes(figures.newByteCount)) of new data; \
+      \(HumanText.bytes(figures.reusedByteCount)) were in the vault.
       """
   }
 

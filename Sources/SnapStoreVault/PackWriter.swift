@@ -63,11 +63,14 @@ package struct RecordEncoder: Sendable {
   }
 }
 
-/// Appends batches of records to packs of about 64 MiB, one pack after the other. A finished pack
-/// is durable before the index hears of it. One lane at a time.
+/// Appends batches of records to packs, one pack after the other. A finished pack is durable before
+/// the index hears of it. One lane at a time.
 package final class PackWriter {
-  /// A pack is finished once it has this many bytes.
-  package static let packByteCount: UInt64 = 64 * 1024 * 1024
+  /// A pack is finished at this many bytes: 64 MiB, and less while the session has stored less than
+  /// 1 GiB. An unfinished pack is what a kill costs, so it stays a small share of what was done.
+  package static func packByteCount(afterStoring byteCount: UInt64) -> UInt64 {
+    min(64 << 20, max(8 << 20, byteCount / 16))
+  }
 
   private let session: Session
   private let index: ChunkIndex
@@ -96,7 +99,11 @@ package final class PackWriter {
       pack.directory.append(entry)
     }
     pack.byteCount += UInt64(records.byteCount)
-    if pack.byteCount >= Self.packByteCount { try finish(pack) } else { self.pack = pack }
+    if pack.byteCount >= Self.packByteCount(afterStoring: session.storedByteCount) {
+      try finish(pack)
+    } else {
+      self.pack = pack
+    }
   }
 
   /// Finishes the open pack, if there is one.
