@@ -10,9 +10,14 @@ struct Console {
   /// No progress, no remarks, no results for people: JSON, warnings and errors are left.
   var isQuiet = false
 
-  /// A result for people.
-  func print(_ text: String) throws {
-    if !isQuiet { try StandardOutput.write(text + "\n") }
+  /// A result for people. One that tells of a fault is told on standard error even to those who
+  /// want it quiet.
+  func print(_ text: String, isFault: Bool = false) throws {
+    if !isQuiet {
+      try StandardOutput.write(text + "\n")
+    } else if isFault {
+      StandardError.write(text + "\n")
+    }
   }
 
   /// One JSON value on one line.

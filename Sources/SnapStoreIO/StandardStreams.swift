@@ -14,7 +14,7 @@ package enum StandardOutput {
 /// On a terminal its last line may be a status line, which is replaced again and again: whatever
 /// else is written, from any thread, takes its place and pushes it down.
 package enum StandardError {
-  /// The lock is held while something is written, so that what several threads write does not mix.
+  /// The lock is held while something is written: what several threads write must not mix.
   private static let status = Lock(StatusLine())
 
   package static func write(_ text: String) {

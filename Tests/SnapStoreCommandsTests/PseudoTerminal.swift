@@ -57,6 +57,7 @@ struct Screen {
       case "\n":
         lines.append(String(line))
         line = []
+        column = 0
       case "\u{1B}":
         let sequence = String(
           String.UnicodeScalarView(rest.prefix { !("A"..."z" ~= $0) || $0 == "[" }))

@@ -1,4 +1,5 @@
 import Foundation
+import SnapStoreIO
 import SnapStoreTestSupport
 import Testing
 
@@ -32,13 +33,16 @@ struct TerminalTests {
   @Test("a bar tells how far backup and restore are, fits the terminal, and is gone at the end")
   func bar() throws {
     try withLongRun {
+      let start = SystemClock().monotonicSeconds()
       let backup = try snapstore.onTerminal(["backup", "disk.img", "--jobs", "1"], columns: 70)
+      let seconds = SystemClock().monotonicSeconds() - start
       #expect(backup.status == 0, "\(backup.terminal)")
       let shown = bars(backup.terminal)
       guard !shown.isEmpty else {
         try snapstore.remove(".local")
         return false
       }
+      #expect(Double(shown.count) <= seconds * 10 + 1, "at most ten times a second")
       for line in shown { #expect(line.contains("%") && line.count < 70, "\(line)") }
       #expect(backup.terminal.contains("\u{1B}[32m"))
       let screen = try Screen(backup.terminal).lines
@@ -50,6 +54,10 @@ struct TerminalTests {
       #expect(restore.status == 0, "\(restore.terminal)")
       #expect(try Screen(restore.terminal).lines == [])
       #expect(snapstore.areSame("disk.img", "out/disk.img"))
+
+      let verify = try snapstore.onTerminal(["verify"])
+      #expect(verify.status == 0, "\(verify.terminal)")
+      #expect(try Screen(verify.terminal).lines == [])
       return true
     }
   }
