@@ -47,7 +47,7 @@ package enum StandardError {
   }
 }
 
-/// The last line of a terminal, and what has to be written so that it stays the last. A plain value.
+/// The last line of a terminal, and what to write so that it stays the last. A plain value.
 package struct StatusLine {
   private static let clear = "\r\u{1B}[K"
   /// What stands there; empty where nothing does.

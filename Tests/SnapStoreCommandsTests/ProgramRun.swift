@@ -139,15 +139,17 @@ struct ProgramRun {
       atPath: "\(directory.path)/\(first)", andPath: "\(directory.path)/\(second)")
   }
 
-  /// The file in a folder that was changed last.
+  /// Of the files in a folder that are larger than a mebibyte, the one that was changed last.
   func newest(_ folder: String) throws -> String? {
     let files = try FileManager.default.contentsOfDirectory(
-      at: URL(fileURLWithPath: "\(directory.path)/\(folder)"),
-      includingPropertiesForKeys: [.contentModificationDateKey])
+      at: URL(fileURLWithPath: "\(directory.path)/\(folder)"), includingPropertiesForKeys: nil)
     return try files.map { file in
-      let values = try file.resourceValues(forKeys: [.contentModificationDateKey])
-      return (date: values.contentModificationDate ?? .distantPast, file: file)
-    }.max { $0.date < $1.date }.map { "\(folder)/\($0.file.lastPathComponent)" }
+      let values = try file.resourceValues(forKeys: [.contentModificationDateKey, .fileSizeKey])
+      return (
+        date: values.contentModificationDate ?? .distantPast, size: values.fileSize ?? 0,
+        name: file.lastPathComponent
+      )
+    }.filter { $0.size > 1 << 20 }.max { $0.date < $1.date }.map { "\(folder)/\($0.name)" }
   }
 
   func remove(_ name: String) throws {
