@@ -6,8 +6,18 @@ TEST = $(SWIFT) test --skip-build --disable-xctest
 BENCH ?= /var/tmp/snapstore-bench
 SNAPSTORE = .build/release/snapstore
 
+# Where `make install` puts things: below DESTDIR, for a system in which they will be in PREFIX.
+PREFIX ?= /usr/local
+DESTDIR ?=
+ZSH_COMPLETIONS ?= share/zsh/site-functions
+INSTALLED = $(DESTDIR)$(PREFIX)
+STATIC = .build/static/release/snapstore
+PACKAGE = .build/snapstore.deb
+SOURCES = Package.swift $(shell find Sources -type f)
+
 .DEFAULT_GOAL := help
-.PHONY: help deps build release test test-release second-reader demo bench format lint clean
+.PHONY: help deps build release test test-release second-reader demo bench format lint clean \
+  documents install uninstall deb try-install try-package
 
 help: ## list the targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 16
@@ -43,6 +53,56 @@ bench: release ## compare with borg, restic and cp on real disk images (root, 30
 	  --images $(addprefix $(BENCH)/corpus/,web.img db.img data.img) \
 	  --second-day $(addprefix $(BENCH)/corpus/day2/,web.img db.img data.img) \
 	  --json $(BENCH)/figures.json
+
+documents: release ## make manual pages and shell completions, and check them
+	Packaging/make-documents.sh $(SNAPSTORE) .build/documents
+
+# Made by name and not by a phony target, so that root can install what another user has built. A
+# folder of its own: the Swift runtime is linked in, and nothing is to be built twice over.
+$(STATIC): $(SOURCES)
+	@Tests/Demo/install-dependencies.sh
+	$(BUILD) -c release --product snapstore --static-swift-stdlib --disable-local-rpath \
+	  --scratch-path .build/static
+	@touch $@
+
+.build/static/documents: $(STATIC) $(wildcard Packaging/*)
+	Packaging/make-documents.sh $(STATIC) $@
+	@touch $@
+
+install: $(STATIC) .build/static/documents ## install below PREFIX (/usr/local); needs no toolchain then
+	install -D -s $(STATIC) $(INSTALLED)/bin/snapstore
+	install -D -m 644 -t $(INSTALLED)/share/man/man1 .build/static/documents/man1/*.1
+	install -D -m 644 .build/static/documents/completions/snapstore.bash \
+	  $(INSTALLED)/share/bash-completion/completions/snapstore
+	install -D -m 644 .build/static/documents/completions/snapstore.zsh \
+	  $(INSTALLED)/$(ZSH_COMPLETIONS)/_snapstore
+	install -D -m 644 -t $(INSTALLED)/share/fish/vendor_completions.d \
+	  .build/static/documents/completions/snapstore.fish
+	install -D -m 644 -t $(INSTALLED)/share/doc/snapstore README.md LICENSE
+	install -D -m 644 -t $(INSTALLED)/share/doc/snapstore/docs docs/*.md
+
+uninstall: ## remove what make install put below PREFIX
+	rm -f $(INSTALLED)/bin/snapstore
+	rm -f $(INSTALLED)/share/man/man1/snapstore.1 $(INSTALLED)/share/man/man1/snapstore-*.1
+	rm -f $(INSTALLED)/share/bash-completion/completions/snapstore
+	rm -f $(INSTALLED)/$(ZSH_COMPLETIONS)/_snapstore
+	rm -f $(INSTALLED)/share/fish/vendor_completions.d/snapstore.fish
+	rm -rf $(INSTALLED)/share/doc/snapstore
+
+deb: $(STATIC) ## make a Debian package: .build/snapstore.deb
+	@Tests/Demo/install-dependencies.sh dpkg-dev lintian
+	rm -rf .build/package
+	@$(MAKE) --no-print-directory install DESTDIR=.build/package PREFIX=/usr \
+	  ZSH_COMPLETIONS=share/zsh/vendor-completions
+	Packaging/make-package.sh .build/package $(PACKAGE)
+	lintian --fail-on error --allow-root $(PACKAGE)
+
+try-install: $(STATIC) ## install into an empty folder and uninstall again
+	Tests/Package/try-install.sh
+
+try-package: deb ## use the Debian package in a new, minimal Debian, and remove it (network)
+	@Tests/Demo/install-dependencies.sh mmdebstrap
+	Tests/Package/try-package.sh $(PACKAGE)
 
 format: ## format all Swift code in place
 	$(SWIFT) format format --in-place --recursive Sources Tests Package.swift

@@ -91,8 +91,8 @@ let package = Package(
       swiftSettings: settings),
     .testTarget(
       name: "SnapStoreCommandsTests",
-      dependencies: ["SnapStoreIO", "SnapStoreTestSupport", "snapstore"],
-      swiftSettings: settings),
+      dependencies: ["SnapStoreCommands", "SnapStoreIO", "SnapStoreTestSupport", "snapstore"],
+      exclude: ["Golden"], swiftSettings: settings),
   ],
   swiftLanguageModes: [.v6]
 )

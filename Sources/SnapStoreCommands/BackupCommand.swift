@@ -8,12 +8,22 @@ struct BackupCommand: ParsableCommand {
   static let configuration = CommandConfiguration(
     commandName: "backup",
     abstract: "Make a recovery point of a machine's disks.",
+    usage: """
+      snapstore backup [--vm <name>] [--os-disk <[name=]source>]
+                       [--data-disk <[name=]source> ...] [<[name=]source> ...]
+                       [<options>]
+      """,
     discussion: """
       A SOURCE is a raw disk image or a block device, as PATH or NAME=PATH; without a name, the \
       file's name without its extension is used. All disks are read at once; if one can't be \
       read, no point appears. The disks are never written to.
 
-      Example: snapstore backup --vm web --os-disk web-os.img --data-disk db=/dev/vg0/db
+      Only what the vault does not have yet is stored. What a backup stored that was interrupted \
+      or killed is used by the next one.
+
+      EXAMPLES:
+        snapstore backup disk.img
+        snapstore backup --vm web --os-disk web.img --data-disk db=/dev/vg0/web-db
       """)
 
   @OptionGroup var vault: VaultOptions
@@ -27,16 +37,19 @@ struct BackupCommand: ParsableCommand {
   @Option(
     name: .customLong("os-disk"),
     help: ArgumentHelp(
-      "The disk that the machine starts from.", valueName: "[name=]source"))
+      "The disk that the machine starts from.", valueName: "[name=]source"),
+    completion: .file())
   var osDisks: [String] = []
 
   @Option(
     name: .customLong("data-disk"),
     help: ArgumentHelp(
-      "A data disk; up to 16, each with its own --data-disk.", valueName: "[name=]source"))
+      "A data disk; up to 16, each with its own --data-disk.", valueName: "[name=]source"),
+    completion: .file())
   var dataDisks: [String] = []
 
-  @Argument(help: ArgumentHelp("More data disks.", valueName: "[name=]source"))
+  @Argument(
+    help: ArgumentHelp("More data disks.", valueName: "[name=]source"), completion: .file())
   var sources: [String] = []
 
   @OptionGroup var resources: ResourceOptions

@@ -4,8 +4,9 @@ internal import SnapStoreFormat
 internal import SnapStoreIO
 internal import SnapStoreVault
 
-/// The exit codes of the program (sysexits.h); what each means is in the README.
-enum ExitStatus: Int32 {
+/// The exit codes of the program (sysexits.h).
+enum ExitStatus: Int32, CaseIterable {
+  case done = 0
   case wrongUsage = 64
   case damagedData = 65
   case notThere = 66
@@ -15,6 +16,23 @@ enum ExitStatus: Int32 {
   case busy = 75
   case notAllowed = 77
   case interrupted = 130
+
+  /// What it says to whoever runs the program; the help and the manual list it.
+  var meaning: String {
+    switch self {
+    case .done: "done; what was made is durable"
+    case .wrongUsage: "wrong usage: options, names, an ambiguous point"
+    case .damagedData: "stored data is damaged"
+    case .notThere: "a disk, vault or point is not there, or not what it should be"
+    case .bug: "a bug in snapstore"
+    case .cannotCreate: "a target exists, or can't be created"
+    case .failedInputOutput: "input or output failed, no space, or a source changed its size"
+    case .busy: "another process got in the way: run it again"
+    case .notAllowed: "not allowed: permissions, or a vault on a network file system"
+    case .interrupted:
+      "interrupted; no point was made, nothing was left under a final name"
+    }
+  }
 }
 
 /// Any error as the person sees it: one sentence, perhaps a hint, and an exit code. The one place

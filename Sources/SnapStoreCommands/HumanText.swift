@@ -20,6 +20,14 @@ enum HumanText {
     return whole < 3600 ? minutes : "\(whole / 3600) h \(minutes)"
   }
 
+  /// How long something will take: not more exact than anyone can know.
+  static func duration(_ seconds: Double) -> String {
+    let whole = Int(seconds.rounded(.up))
+    if whole < 60 { return "\(whole) s" }
+    if whole < 3600 { return "\(whole / 60) min \(whole % 60) s" }
+    return "\(whole / 3600) h \(whole / 60 % 60) min"
+  }
+
   /// How many bytes a second.
   static func rate(_ byteCount: UInt64, _ seconds: Double) -> String {
     bytes(UInt64(Double(byteCount) / max(seconds, 0.001))) + "/s"

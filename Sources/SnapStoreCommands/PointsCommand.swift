@@ -5,15 +5,23 @@ internal import SnapStoreVault
 
 struct PointsCommand: ParsableCommand {
   static let configuration = CommandConfiguration(
-    commandName: "points", abstract: "List the recovery points of a vault.")
+    commandName: "points", abstract: "List the recovery points of a vault.",
+    discussion: """
+      The newest point of a machine is its last. With --json, one array is printed.
+
+      EXAMPLES:
+        snapstore points
+        snapstore points --vm web --json
+      """)
 
   @OptionGroup var vault: VaultOptions
 
   @Option(
-    help: ArgumentHelp("Only this machine's points.", valueName: "name"), transform: parseName)
+    help: ArgumentHelp("Only this machine's points.", valueName: "name"),
+    completion: .custom(VaultCompletion.machines), transform: parseName)
   var vm: Name?
 
-  @OptionGroup var output: OutputOptions
+  @OptionGroup var output: AnswerOptions
 
   func run() throws {
     let console = output.console

@@ -8,30 +8,39 @@ struct RestoreCommand: ParsableCommand {
   static let configuration = CommandConfiguration(
     commandName: "restore",
     abstract: "Turn a recovery point into new disk files.",
+    usage: """
+      snapstore restore --point <point> [--vm <name>] [--to <dir>]
+                        [--disk <name> ...] [<options>]
+      """,
     discussion: """
       Each disk becomes DIR/NAME.img, a sparse file. Nothing that exists is ever replaced: if \
       one of the files is there, the restore is refused before anything is read. When the \
-      command ends with exit code 0, the files are durable.
+      command ends with exit code 0, the files are what was backed up, and durable.
 
-      Example: snapstore restore --point latest --to /srv/restored
+      EXAMPLES:
+        snapstore restore --point latest --to /srv/restored
+        snapstore restore --vm web --point 20261122T1000 --disk db
       """)
 
   @OptionGroup var vault: VaultOptions
 
   @Option(
     help: ArgumentHelp(
-      "The recovery point: its ID, the beginning of one, or latest.", valueName: "point"))
+      "The recovery point: its ID, the beginning of one, or latest.", valueName: "point"),
+    completion: .custom(VaultCompletion.points))
   var point: String
 
   @Option(
     help: ArgumentHelp(
-      "The machine, where the vault has several.", valueName: "name"), transform: parseName)
+      "The machine, where the vault has several.", valueName: "name"),
+    completion: .custom(VaultCompletion.machines), transform: parseName)
   var vm: Name?
 
   @Option(
     name: .customLong("to"),
     help: ArgumentHelp(
-      "The directory for the files. (default: ./VM-POINT)", valueName: "dir"))
+      "The directory for the files. (default: ./VM-POINT)", valueName: "dir"),
+    completion: .directory)
   var target: String?
 
   @Option(

@@ -11,7 +11,7 @@ struct VaultOptions: ParsableArguments {
     name: .customLong("vault"),
     help: ArgumentHelp(
       "The vault's directory. (default: $SNAPSTORE_VAULT, or ~/.local/share/snapstore/vault)",
-      valueName: "path"))
+      valueName: "path"), completion: .directory)
   var path: String?
 
   struct Location {
@@ -80,7 +80,21 @@ struct VaultOptions: ParsableArguments {
   }
 }
 
+/// How a command that does something tells about it.
 struct OutputOptions: ParsableArguments {
+  @OptionGroup var answer: AnswerOptions
+
+  @Flag(
+    name: .customLong("quiet"),
+    help: "Print only warnings and errors; with --json, the summary too.")
+  var isQuiet = false
+
+  var isJSON: Bool { answer.isJSON }
+  var console: Console { Console(isJSON: isJSON, isQuiet: isQuiet) }
+}
+
+/// How a command whose whole purpose is an answer gives it.
+struct AnswerOptions: ParsableArguments {
   @Flag(name: .customLong("json"), help: "Print JSON instead of text for people.")
   var isJSON = false
 

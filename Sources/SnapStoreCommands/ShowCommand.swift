@@ -5,21 +5,31 @@ internal import SnapStoreVault
 
 struct ShowCommand: ParsableCommand {
   static let configuration = CommandConfiguration(
-    commandName: "show", abstract: "Tell everything about one recovery point.")
+    commandName: "show", abstract: "Tell everything about one recovery point.",
+    discussion: """
+      When it was made and from what, how its disks are named, what it stored; and the hash that \
+      says whether it is still the same.
+
+      EXAMPLES:
+        snapstore show latest
+        snapstore show --vm web 20261122T1000 --json
+      """)
 
   @OptionGroup var vault: VaultOptions
 
   @Argument(
     help: ArgumentHelp(
-      "The recovery point: its ID, the beginning of one, or latest.", valueName: "point"))
+      "The recovery point: its ID, the beginning of one, or latest.", valueName: "point"),
+    completion: .custom(VaultCompletion.points))
   var point: String
 
   @Option(
     help: ArgumentHelp("The machine, where the vault has several.", valueName: "name"),
+    completion: .custom(VaultCompletion.machines),
     transform: parseName)
   var vm: Name?
 
-  @OptionGroup var output: OutputOptions
+  @OptionGroup var output: AnswerOptions
 
   func run() throws {
     let console = output.console

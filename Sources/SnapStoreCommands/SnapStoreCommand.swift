@@ -30,7 +30,9 @@ public enum SnapStoreCommand {
       var command = try RootCommand.parseAsRoot(arguments)
       try command.run()
     } catch  where RootCommand.exitCode(for: error) == .success {
-      try console.print(RootCommand.fullMessage(for: error))
+      let message = RootCommand.fullMessage(for: error)
+      let isHelp = message == RootCommand.helpMessage()
+      try console.print(isHelp ? "\(message)\n\n\(RootCommand.notes)" : message)
     }
   }
 }
@@ -42,15 +44,42 @@ struct RootCommand: ParsableCommand {
     discussion: """
       A backup reads all disks of a machine and makes a recovery point in a vault; a restore \
       turns a recovery point into new disk files and never replaces anything.
-
-      With no vault named, the vault ~/.local/share/snapstore/vault is used; the first backup \
-      makes it. --vault PATH or the environment variable SNAPSTORE_VAULT names another.
       """,
     version: "snapstore \(Version.text)",
     subcommands: [
       BackupCommand.self, RestoreCommand.self, PointsCommand.self, ShowCommand.self,
       VerifyCommand.self, VaultCommand.self,
     ])
+
+  /// What stands below the list of subcommands in the help, and in the manual. A line in capitals
+  /// begins a section; in a list, two spaces or more stand before what explains an entry.
+  static let notes = """
+    EXAMPLES:
+      snapstore backup disk.img
+      snapstore points
+      snapstore restore --point latest --to /srv/restored
+
+    ENVIRONMENT:
+      SNAPSTORE_VAULT  The vault, where --vault names none.
+      SNAPSTORE_LOG    What is told on standard error of what happens: error,
+                       warning (as without it), info, debug or trace.
+      NO_COLOR         If it is set and not empty, terminals get no colors.
+
+    FILES:
+      ~/.local/share/snapstore/vault
+                       The vault where none is named; the first backup makes it.
+                       It is in $XDG_DATA_HOME if that is set.
+
+    EXIT CODES:
+    \(ExitStatus.allCases.map(\.line).joined(separator: "\n"))
+    """
+}
+
+extension ExitStatus {
+  fileprivate var line: String {
+    let code = "\(rawValue)"
+    return "  \(code)\(String(repeating: " ", count: 5 - code.count))\(meaning)"
+  }
 }
 
 /// The program's own version, for `--version` and the documents.

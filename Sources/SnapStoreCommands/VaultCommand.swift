@@ -10,9 +10,19 @@ struct VaultCommand: ParsableCommand {
 
   struct Create: ParsableCommand {
     static let configuration = CommandConfiguration(
-      abstract: "Make a new, empty vault in a directory of this host.")
+      abstract: "Make a new, empty vault in a directory of this host.",
+      usage: "snapstore vault create <path> [<options>]",
+      discussion: """
+        What is chosen here holds for the vault's whole life. The directory is made if its parent \
+        exists. Network file systems are refused: a vault has to know when its data is durable.
 
-    @Argument(help: "The directory: one that does not exist yet, or is empty.")
+        EXAMPLES:
+          snapstore vault create /backup/vault
+          snapstore vault create --region north /backup/vault
+        """)
+
+    @Argument(
+      help: "The directory: one that does not exist yet, or is empty.", completion: .directory)
     var path: String
 
     @Option(
@@ -22,16 +32,23 @@ struct VaultCommand: ParsableCommand {
 
     @Option(
       help: ArgumentHelp(
-        "How chunks are named: sha256, or xxh3-128 where all guests are trusted.",
-        valueName: "hash"))
+        """
+        How chunks are named: sha256, or xxh3-128 where all guests are trusted. (default: sha256)
+        """, valueName: "hash"),
+      completion: .list(ChunkHash.allCases.map(\.optionName)),
+      transform: { try parseChoice($0, ChunkHash.allCases, \.optionName) })
     var chunkHash: ChunkHash = .sha256
 
-    @Option(help: ArgumentHelp("How chunks are compressed: lz4.", valueName: "codec"))
+    @Option(
+      help: ArgumentHelp("How chunks are compressed: lz4. (default: lz4)", valueName: "codec"),
+      completion: .list(Compression.allCases.map(\.optionName)),
+      transform: { try parseChoice($0, Compression.allCases, \.optionName) })
     var compression: Compression = .lz4
 
     @Option(
       help: ArgumentHelp(
-        "How disks are cut: aligned, or fixed:BYTES for comparison.", valueName: "kind"))
+        "How disks are cut: aligned, or fixed:BYTES for comparison.", valueName: "kind"),
+      completion: .list([Chunking.aligned.optionName, "fixed:65536"]))
     var chunking: Chunking = .aligned
 
     @Option(help: ArgumentHelp("Percent of parity in packs: 0.", valueName: "percent"))
@@ -63,10 +80,15 @@ struct VaultCommand: ParsableCommand {
 
   struct Info: ParsableCommand {
     static let configuration = CommandConfiguration(
-      abstract: "Tell what a vault is and how much it holds.")
+      abstract: "Tell what a vault is and how much it holds.",
+      discussion: """
+        EXAMPLES:
+          snapstore vault info
+          snapstore vault info --vault /backup/vault --json
+        """)
 
     @OptionGroup var vault: VaultOptions
-    @OptionGroup var output: OutputOptions
+    @OptionGroup var output: AnswerOptions
 
     func run() throws {
       let vault = try vault.open(host: HostSystem.current())
@@ -122,24 +144,14 @@ struct VaultCommand: ParsableCommand {
   }
 }
 
-extension ChunkHash: ExpressibleByArgument {
-  package static var allValueStrings: [String] { allCases.map(\.optionName) }
-  package var defaultValueDescription: String { optionName }
-
-  package init?(argument: String) {
-    guard let match = Self.allCases.first(where: { $0.optionName == argument }) else { return nil }
-    self = match
+/// One of several values, by its name on the command line.
+@Sendable private func parseChoice<Choice>(
+  _ text: String, _ choices: [Choice], _ name: (Choice) -> String
+) throws -> Choice {
+  guard let choice = choices.first(where: { name($0) == text }) else {
+    throw ValidationError("'\(text)' is none of: \(choices.map(name).joined(separator: ", "))")
   }
-}
-
-extension Compression: ExpressibleByArgument {
-  package static var allValueStrings: [String] { allCases.map(\.optionName) }
-  package var defaultValueDescription: String { optionName }
-
-  package init?(argument: String) {
-    guard let match = Self.allCases.first(where: { $0.optionName == argument }) else { return nil }
-    self = match
-  }
+  return choice
 }
 
 extension Chunking: ExpressibleByArgument {

@@ -8,6 +8,7 @@ struct VerifyCommand: ParsableCommand {
   static let configuration = CommandConfiguration(
     commandName: "verify",
     abstract: "Prove that recovery points can be restored.",
+    usage: "snapstore verify [--point <point>] [--vm <name>] [--quick] [<options>]",
     discussion: """
       Reads the whole vault, each pack from end to end, and follows the maps of all recovery \
       points; or with --point what one of them needs, as a restore would read it. With --quick \
@@ -17,7 +18,10 @@ struct VerifyCommand: ParsableCommand {
       the next backup that meets the same content stores it again, which mends every point that \
       uses it. The exit code is 0 where nothing is damaged, and 65 otherwise.
 
-      Example: snapstore verify --quick
+      EXAMPLES:
+        snapstore verify
+        snapstore verify --point latest --vm web
+        snapstore verify --quick --json
       """)
 
   @OptionGroup var vault: VaultOptions
@@ -25,13 +29,14 @@ struct VerifyCommand: ParsableCommand {
   @Option(
     help: ArgumentHelp(
       "Only this recovery point: its ID, the beginning of one, or latest. (default: all)",
-      valueName: "point"))
+      valueName: "point"),
+    completion: .custom(VaultCompletion.points))
   var point: String?
 
   @Option(
     help: ArgumentHelp(
       "The machine of --point, where the vault has several.", valueName: "name"),
-    transform: parseName)
+    completion: .custom(VaultCompletion.machines), transform: parseName)
   var vm: Name?
 
   @Flag(
@@ -61,7 +66,8 @@ struct VerifyCommand: ParsableCommand {
     if console.isJSON {
       try console.print(Self.summary(report))
     } else {
-      try console.print(Self.text(report, vault: vault.store.location))
+      let text = Self.text(report, vault: vault.store.location)
+      try console.print(text, isFault: !report.damaged.isEmpty)
     }
     if !report.damaged.isEmpty { throw ExitCode(ExitStatus.damagedData.rawValue) }
   }

@@ -1,4 +1,4 @@
-internal import SnapStoreFormat
+package import SnapStoreFormat
 internal import SnapStoreIO
 
 /// Which chunks a verification has seen whole: ID and fingerprint of the content as read from a
@@ -6,14 +6,14 @@ internal import SnapStoreIO
 /// needs it, so what does not fit costs time and nothing else.
 ///
 /// Filled by any number of lanes, then sealed, then asked by any number.
-final class WitnessSet: Sendable {
+package final class WitnessSet: Sendable {
   /// By the highest byte of the number, so that lanes seldom wait for each other and growing one
   /// shard does not hold all of the memory twice.
   private let shards: [Lock<[UInt64]>]
   private let capacity: Int
 
   /// `byteCount` of memory for `expected` chunks.
-  init(byteCount: Int, expected: UInt64) {
+  package init(byteCount: Int, expected: UInt64) {
     capacity = byteCount / 8 / 256
     let room = Int(clamping: expected / 256 + expected / 2048 + 16)
     let reserved = min(capacity, room)
@@ -24,7 +24,7 @@ final class WitnessSet: Sendable {
     }
   }
 
-  func insert(_ id: ChunkID, _ fingerprint: Fingerprint) {
+  package func insert(_ id: ChunkID, _ fingerprint: Fingerprint) {
     let number = Self.number(id, fingerprint)
     shards[Int(number >> 56)].withLock { shard in
       if shard.count < capacity { shard.append(number) }
@@ -32,11 +32,11 @@ final class WitnessSet: Sendable {
   }
 
   /// No insertion comes after it.
-  func seal() {
+  package func seal() {
     for shard in shards { shard.withLock { $0.sort() } }
   }
 
-  func contains(_ id: ChunkID, _ fingerprint: Fingerprint) -> Bool {
+  package func contains(_ id: ChunkID, _ fingerprint: Fingerprint) -> Bool {
     let number = Self.number(id, fingerprint)
     return shards[Int(number >> 56)].withLock { shard in
       var low = 0

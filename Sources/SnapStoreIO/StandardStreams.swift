@@ -10,13 +10,61 @@ package enum StandardOutput {
 }
 
 /// Standard error: for people. What can't be written there is lost, and nothing depends on it.
+///
+/// On a terminal its last line may be a status line, which is replaced again and again: whatever
+/// else is written, from any thread, takes its place and pushes it down.
 package enum StandardError {
+  /// The lock is held while something is written: what several threads write must not mix.
+  private static let status = Lock(StatusLine())
+
   package static func write(_ text: String) {
+    status.withLock { attempt($0.text(above: text)) }
+  }
+
+  /// Shows `line` as the status line, in place of the one before; an empty one takes it away. Only
+  /// for terminals that can clear a line (ECMA-48), and no wider than one.
+  package static func showStatus(_ line: String) {
+    status.withLock { status in
+      if let text = status.change(to: line) { attempt(text) }
+    }
+  }
+
+  /// The terminal's width now; nil where standard error is no terminal.
+  package static var terminalColumns: Int? {
+    guard isatty(2) == 1 else { return nil }
+    var size = winsize()
+    // A terminal that does not know its size says that it has no columns.
+    guard unsafe ioctl(2, UInt(TIOCGWINSZ), &size) == 0, size.ws_col > 0 else { return 80 }
+    return Int(size.ws_col)
+  }
+
+  private static func attempt(_ text: String) {
     do throws(IOError) {
       try writeAll(text, to: 2, "standard error")
     } catch {
       // Nobody is there to be told.
     }
+  }
+}
+
+/// The last line of a terminal, and what to write so that it stays the last. A plain value.
+package struct StatusLine {
+  private static let clear = "\r\u{1B}[K"
+  /// What stands there; empty where nothing does.
+  private var line = ""
+
+  package init() {}
+
+  /// What to write so that `line` stands there; nil where it does.
+  package mutating func change(to line: String) -> String? {
+    guard line != self.line else { return nil }
+    self.line = line
+    return Self.clear + line
+  }
+
+  /// What to write so that `text`, whole lines, stands above it.
+  package func text(above text: String) -> String {
+    line.isEmpty ? text : Self.clear + text + line
   }
 }
 

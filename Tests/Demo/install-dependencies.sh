@@ -1,5 +1,6 @@
 #!/bin/sh
-# Installs the Debian packages that building and testing snapstore needs, if any is missing.
+# Installs the Debian packages that building and testing snapstore needs, if any is missing, and
+# those that are named.
 set -eu
 
 command -v swift >/dev/null || {
@@ -8,7 +9,7 @@ command -v swift >/dev/null || {
 }
 
 missing=
-for package in liblz4-dev libxxhash-dev pkg-config e2fsprogs; do
+for package in liblz4-dev libxxhash-dev pkg-config e2fsprogs "$@"; do
   dpkg-query -W -f '${Status}' "$package" 2>/dev/null | grep -q 'ok installed' ||
     missing="$missing $package"
 done

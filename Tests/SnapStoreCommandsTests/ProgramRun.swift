@@ -1,4 +1,5 @@
 import Foundation
+import SnapStoreIO
 import SnapStoreTestSupport
 import Testing
 
@@ -40,6 +41,47 @@ struct ProgramRun {
   }
 
   func run(_ arguments: [String], environment: [String: String] = [:]) throws -> Result {
+    let process = process(arguments, environment)
+    // Files and not pipes: nobody has to drain them while the program runs.
+    let output = try OutputFile(in: directory)
+    let errors = try OutputFile(in: directory)
+    process.standardOutput = output.handle
+    process.standardError = errors.handle
+    try process.run()
+    process.waitUntilExit()
+    let texts = try (output: output.take(), errors: errors.take())
+    #expect(process.terminationReason == .exit, "\(arguments): \(texts.errors)")
+    return Result(
+      status: process.terminationStatus, output: texts.output, errors: texts.errors)
+  }
+
+  struct TerminalResult {
+    var status: Int32
+    var output: String
+    /// What the program wrote to its terminal, as it wrote it, but with `\n` for a new line.
+    var terminal: String
+  }
+
+  /// Runs with a terminal for standard error. `onText` is called with what it shows so far.
+  func onTerminal(
+    _ arguments: [String], columns: Int = 80, environment: [String: String] = [:],
+    onText: (String, Process) -> Void = { _, _ in }
+  ) throws -> TerminalResult {
+    let terminal = try PseudoTerminal(columns: columns)
+    let process = process(
+      arguments, ["TERM": "xterm"].merging(environment) { $1 })
+    let output = try OutputFile(in: directory)
+    process.standardOutput = output.handle
+    process.standardError = terminal.side
+    try process.run()
+    let text = try terminal.readToEnd { onText($0, process) }
+    process.waitUntilExit()
+    return TerminalResult(
+      status: process.terminationStatus, output: try output.take(),
+      terminal: text.replacing("\r\n", with: "\n"))
+  }
+
+  private func process(_ arguments: [String], _ environment: [String: String]) -> Process {
     let process = Process()
     process.executableURL = Self.program
     process.arguments = arguments
@@ -47,23 +89,25 @@ struct ProgramRun {
     process.environment = ["HOME": directory.path, "PATH": "/usr/bin:/bin"]
       .merging(ProcessInfo.processInfo.environment.filter { $0.key == "LD_LIBRARY_PATH" }) { $1 }
       .merging(environment) { $1 }
-    // Files and not pipes: nobody has to drain them while the program runs.
-    let files = ["out", "err"].map { "\(directory.path)/.\($0)-\(UUID().uuidString)" }
-    let handles = try files.map { path in
-      _ = FileManager.default.createFile(atPath: path, contents: nil)
-      return try FileHandle(forWritingTo: URL(fileURLWithPath: path))
-    }
-    process.standardOutput = handles[0]
-    process.standardError = handles[1]
     process.standardInput = FileHandle.nullDevice
-    try process.run()
-    process.waitUntilExit()
-    let texts = try files.map { path in
-      String(decoding: try Data(contentsOf: URL(fileURLWithPath: path)), as: UTF8.self)
+    return process
+  }
+
+  private struct OutputFile {
+    let path: String
+    let handle: FileHandle
+
+    init(in directory: TemporaryDirectory) throws {
+      path = "\(directory.path)/.output-\(UUID().uuidString)"
+      _ = FileManager.default.createFile(atPath: path, contents: nil)
+      handle = try FileHandle(forWritingTo: URL(fileURLWithPath: path))
     }
-    for path in files { try FileManager.default.removeItem(atPath: path) }
-    #expect(process.terminationReason == .exit, "\(arguments): \(texts[1])")
-    return Result(status: process.terminationStatus, output: texts[0], errors: texts[1])
+
+    func take() throws -> String {
+      let text = String(decoding: try Data(contentsOf: URL(fileURLWithPath: path)), as: UTF8.self)
+      try FileManager.default.removeItem(atPath: path)
+      return text
+    }
   }
 
   func write(_ name: String, _ bytes: [UInt8]) throws {
@@ -72,5 +116,46 @@ struct ProgramRun {
 
   func read(_ name: String) throws -> [UInt8] {
     Array(try Data(contentsOf: URL(fileURLWithPath: "\(directory.path)/\(name)")))
+  }
+
+  /// A disk with so many mebibytes of noise, no block like another.
+  func writeLong(_ name: String, mebibytes: Int) throws {
+    var piece = Data(SeededRandomness(seed: 7).bytes(1 << 20))
+    let url = URL(fileURLWithPath: "\(directory.path)/\(name)")
+    try Data().write(to: url)
+    let file = try FileHandle(forWritingTo: url)
+    for number in 0..<mebibytes {
+      for block in stride(from: 0, to: piece.count, by: 4096) {
+        piece[block] = UInt8(truncatingIfNeeded: number)
+        piece[block + 1] = UInt8(truncatingIfNeeded: number >> 8)
+      }
+      try file.write(contentsOf: piece)
+    }
+    try file.close()
+  }
+
+  func areSame(_ first: String, _ second: String) -> Bool {
+    FileManager.default.contentsEqual(
+      atPath: "\(directory.path)/\(first)", andPath: "\(directory.path)/\(second)")
+  }
+
+  /// Of the files in a folder that are larger than a mebibyte, the one that was changed last.
+  func newest(_ folder: String) throws -> String? {
+    let files = try FileManager.default.contentsOfDirectory(
+      at: URL(fileURLWithPath: "\(directory.path)/\(folder)"), includingPropertiesForKeys: nil)
+    return try files.map { file in
+      let values = try file.resourceValues(forKeys: [.contentModificationDateKey, .fileSizeKey])
+      return (
+        date: values.contentModificationDate ?? .distantPast, size: values.fileSize ?? 0,
+        name: file.lastPathComponent
+      )
+    }.filter { $0.size > 1 << 20 }.max { $0.date < $1.date }.map { "\(folder)/\($0.name)" }
+  }
+
+  func remove(_ name: String) throws {
+    let path = "\(directory.path)/\(name)"
+    if FileManager.default.fileExists(atPath: path) {
+      try FileManager.default.removeItem(atPath: path)
+    }
   }
 }

@@ -1,5 +1,5 @@
 import Foundation
-@testable import SnapStoreEngine
+import SnapStoreEngine
 import SnapStoreFormat
 import SnapStoreIO
 import SnapStoreTestSupport

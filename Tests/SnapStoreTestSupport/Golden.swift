@@ -28,3 +28,19 @@ package func expectGolden(
     return
   }
 }
+
+/// Compares with the text in `Golden/NAME.txt` beside the test's file, or writes it, as
+/// `expectGolden` does.
+package func expectGolden(
+  text: String, _ name: String, testFile: String = #filePath,
+  sourceLocation: SourceLocation = #_sourceLocation
+) throws {
+  let url = URL(fileURLWithPath: testFile).deletingLastPathComponent()
+    .appendingPathComponent("Golden").appendingPathComponent("\(name).txt")
+  if ProcessInfo.processInfo.environment["SNAPSTORE_UPDATE_GOLDEN"] == "1" {
+    try Data(text.utf8).write(to: url)
+    return
+  }
+  let golden = String(decoding: try Data(contentsOf: url), as: UTF8.self)
+  #expect(text == golden, "\(name)", sourceLocation: sourceLocation)
+}
