@@ -97,6 +97,8 @@ package struct Backup: Sendable {
       of: session.storedByteCount + Session.commitByteCount(point), among: &point.disks)
     if interruption.isRaised { throw Interrupted() }
     try session.commit(point)
+    // Behind the commit, so that nothing that happens to it can fail the backup.
+    IndexMerge(session: session, interruption: interruption).run()
     let seconds = vault.host.clock.monotonicSeconds() - start
     return Report(point: point, warnings: warnings, seconds: seconds)
   }

@@ -8,6 +8,12 @@ package struct ByteWriter: Sendable {
 
   package var count: Int { bytes.count }
 
+  /// The bytes that were collected, of which the writer keeps none.
+  package mutating func take() -> [UInt8] {
+    defer { bytes = [] }
+    return bytes
+  }
+
   package mutating func append(_ value: some FixedWidthInteger) {
     var little = value.littleEndian
     unsafe withUnsafeBytes(of: &little) { unsafe bytes.append(contentsOf: $0) }

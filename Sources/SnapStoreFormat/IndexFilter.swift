@@ -37,25 +37,33 @@ package struct IndexFilter: Sendable {
     return true
   }
 
-  /// The pages of the filter over these entries.
-  package static func encodePages(over entries: [IndexEntry]) -> [UInt8] {
-    let blocks = blockCount(entries: UInt64(entries.count))
-    var content = [UInt8](repeating: 0, count: Int(blocks) * blockByteCount)
-    for entry in entries {
-      let start = Int(block(of: entry.id, blocks: blocks)) * blockByteCount
-      var bits = entry.id.words.1
-      for _ in 0..<probes {
-        let bit = Int(bits & 511)
-        content[start + bit / 8] |= 1 << UInt8(bit % 8)
-        bits >>= 9
-      }
+  // MARK: Making one
+
+  package let blockCount: UInt64
+  private var content: [UInt8]
+
+  /// An empty filter with room for so many entries.
+  package init(entryCount: UInt64) {
+    blockCount = Self.blockCount(entries: entryCount)
+    content = [UInt8](repeating: 0, count: Int(blockCount) * Self.blockByteCount)
+  }
+
+  package mutating func insert(_ id: ChunkID) {
+    let start = Int(Self.block(of: id, blocks: blockCount)) * Self.blockByteCount
+    var bits = id.words.1
+    for _ in 0..<Self.probes {
+      let bit = Int(bits & 511)
+      content[start + bit / 8] |= 1 << UInt8(bit % 8)
+      bits >>= 9
     }
-    var writer = ByteWriter(capacity: Int(pageCount(blocks: blocks)) * IndexPage.byteCount)
-    let pageContent = blocksPerPage * blockByteCount
-    for start in stride(from: 0, to: content.count, by: pageContent) {
-      IndexPage.append(
-        Array(content[start..<min(start + pageContent, content.count)]), to: &writer)
-    }
-    return writer.bytes
+  }
+
+  package var pageCount: UInt64 { Self.pageCount(blocks: blockCount) }
+
+  /// Appends the filter's page of that number.
+  package func appendPage(_ number: UInt64, to writer: inout ByteWriter) {
+    let length = Self.blocksPerPage * Self.blockByteCount
+    let start = Int(number) * length
+    IndexPage.append(Array(content[start..<min(start + length, content.count)]), to: &writer)
   }
 }

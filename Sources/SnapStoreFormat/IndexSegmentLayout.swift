@@ -17,12 +17,12 @@ package struct CoveredPack: Hashable, Sendable {
 /// Header page of 4 KiB (header, section table, counts, pack table behind it), then pages of
 /// entries, then pages of the filter.
 package struct IndexSegmentLayout: Sendable {
-  private enum SectionType {
+  package enum SectionType {
     static let counts: UInt32 = 1
     static let packs: UInt32 = 2
     static let entries: UInt32 = 3
     static let filter: UInt32 = 4
-    static let all: Set<UInt32> = [counts, packs, entries, filter]
+    package static let all: Set<UInt32> = [counts, packs, entries, filter]
   }
   private static let countsByteCount = 16
   /// Bounds what a hostile header can make a reader allocate: packs of 64 MiB, 256 TiB a segment.
@@ -38,51 +38,12 @@ package struct IndexSegmentLayout: Sendable {
 
   /// Encodes a whole segment. `entries` are sorted by ID and refer to `packs` by position.
   package static func encode(packs: [CoveredPack], entries: [IndexEntry]) -> [UInt8] {
-    let blocks = IndexFilter.blockCount(entries: UInt64(entries.count))
-    var counts = ByteWriter()
-    counts.append(UInt64(entries.count))
-    counts.append(blocks)
-    var packTable = ByteWriter(capacity: packs.count * CoveredPack.byteCount)
-    for pack in packs {
-      pack.name.encode(to: &packTable)
-      packTable.append(pack.byteCount)
-    }
-    let headLength = ObjectHeader.byteCount + 4 * SectionEntry.byteCount
-    let packsOffset = headLength + counts.count
-    let page = IndexPage.byteCount
-    let entriesOffset = (packsOffset + packTable.count + page - 1) / page * page
-    let entriesLength = Int(IndexPage.count(entries: UInt64(entries.count))) * page
-    let filterOffset = entriesOffset + entriesLength
-    let filterLength = Int(IndexFilter.pageCount(blocks: blocks)) * page
-
-    func row(_ type: UInt32, _ offset: Int, _ length: Int, _ body: [UInt8]?) -> SectionEntry {
-      SectionEntry(
-        type: type,
-        flags: SectionEntry.requiredFlag | (body == nil ? SectionEntry.pagedFlag : 0),
-        offset: UInt64(offset), length: UInt64(length),
-        checksum: body.map { Checksum.of($0.rawSpan) } ?? 0)
-    }
-    let table = [
-      row(SectionType.counts, headLength, counts.count, counts.bytes),
-      row(SectionType.packs, packsOffset, packTable.count, packTable.bytes),
-      row(SectionType.entries, entriesOffset, entriesLength, nil),
-      row(SectionType.filter, filterOffset, filterLength, nil),
-    ]
-    let length = filterOffset + filterLength
-    var writer = ByteWriter(capacity: length)
-    writer.append(
-      bytes: ObjectHeader(kind: .indexSegment, objectLength: UInt64(length), table: table)
-        .encoded())
-    writer.append(bytes: SectionEntry.encode(table))
-    writer.append(bytes: counts.bytes)
-    writer.append(bytes: packTable.bytes)
-    writer.align(to: page)
-    for start in stride(from: 0, to: entries.count, by: IndexPage.entriesPerPage) {
-      IndexPage.append(
-        entries[start..<min(start + IndexPage.entriesPerPage, entries.count)], to: &writer)
-    }
-    writer.append(bytes: IndexFilter.encodePages(over: entries))
-    return writer.bytes
+    var encoder = IndexSegmentEncoder(packs: packs, entryCount: UInt64(entries.count))
+    var bytes: [UInt8] = []
+    bytes.reserveCapacity(Int(encoder.byteCount))
+    for entry in entries { encoder.append(entry) { bytes += $0 } }
+    encoder.finish { bytes += $0 }
+    return bytes
   }
 
   /// How many bytes from the start of a segment hold all but its pages; needs its first 64 bytes

@@ -55,17 +55,8 @@ package final class ChunkIndex: Sendable {
     entriesPerSegment = max(1 << 14, min(1 << 17, memory / 256))
     isWritable = session.purpose == .write
     known = try KnownDamage(session.vault, limit: memory / 256)
-    try openSegments()
-    let covered = state.withLock { state in
-      Set(state.segments.flatMap(\.packs))
-    }
-    let left = session.packs.map { CoveredPack(name: $0.key, byteCount: $0.value) }
-      .filter { !covered.contains($0) }.sorted { $0.name < $1.name }
-    for pack in left { try addByDirectory(pack) }
-    // Not those that a segment knows by another size: their loss is known.
-    let named = Set(covered.map(\.name))
-    let unknown = Set(left.map(\.name).filter { !named.contains($0) }.map(\.session))
-    let isCovered = try unknown.allSatisfy { try !hasCommitted($0) }
+    let isCovered = try openSegments()
+    for pack in uncoveredPacks() { try addByDirectory(pack) }
     let isLossKnown = try !isWritable || findLost(limit: memory / 256)
     state.withLock { $0.isComplete = isCovered && isLossKnown }
   }
@@ -75,10 +66,14 @@ package final class ChunkIndex: Sendable {
   private func findLost(limit: Int) throws -> Bool {
     var candidates = known.ids
     var isComplete = known.isComplete
-    for segment in state.withLock({ $0.segments }) where !segment.hasAllPacks {
+    let later = try laterPacks()
+    func isLost(_ pack: CoveredPack) -> Bool {
+      session.packs[pack.name] != pack.byteCount && !later.contains(pack)
+    }
+    for segment in segments where segment.packs.contains(where: isLost) {
       do {
         try segment.forEachEntry { entry, isUsable in
-          guard !isUsable else { return }
+          guard !isUsable, isLost(segment.packs[Int(entry.pack)]) else { return }
           if candidates.count < limit { candidates.insert(entry.id) } else { isComplete = false }
         }
       } catch {
@@ -113,17 +108,63 @@ package final class ChunkIndex: Sendable {
 
   private var log: Logger { session.vault.log }
 
-  private func openSegments() throws {
-    for name in try listSegments() {
-      do {
-        guard let reader = try session.vault.store.open(.indexSegment(name)) else { continue }
-        try open(name, reader, listing: session.packs)
-      } catch {
-        guard let reason = damageReason(error) else { throw error }
-        log.warning("index segment \(name) is damaged and not used: \(reason)")
-        if Self.isWrong(error) { state.withLock { $0.damagedSegments.append(name) } }
+  /// How often the segments are listed at most, where merges make them come and go.
+  private static let maximumListings = 16
+
+  /// Opens all segments; false where a pack is covered by none, though the session that stored it
+  /// has committed, and so had written one.
+  ///
+  /// A merge puts a segment and then deletes its inputs; a listing made meanwhile may show neither.
+  /// So where one went away, or may be overlooked, the segments are listed again.
+  private func openSegments() throws -> Bool {
+    var seen: Set<SerialName> = []
+    var overlooked: Set<SessionID> = []
+    for _ in 0..<Self.maximumListings {
+      var isGone = false
+      for name in try listSegments() where seen.insert(name).inserted {
+        if try !openSegment(name) { isGone = true }
       }
+      // Of these, the next listing must show a segment: it was there before they committed.
+      let before = overlooked
+      overlooked = try Set(unknownPacks().map(\.session)).filter(hasCommitted)
+      if !isGone && overlooked.isSubset(of: before) { break }
     }
+    return overlooked.isEmpty
+  }
+
+  /// The packs of the session's listing that no open segment covers, in order.
+  private func uncoveredPacks() -> [CoveredPack] {
+    let covered = Set(segments.flatMap(\.packs))
+    return session.packs.map { CoveredPack(name: $0.key, byteCount: $0.value) }
+      .filter { !covered.contains($0) }.sorted { $0.name < $1.name }
+  }
+
+  /// Those of them that no segment names by another size either: of these, the loss is known.
+  private func unknownPacks() -> [SerialName] {
+    let named = Set(segments.flatMap(\.packs).map(\.name))
+    return uncoveredPacks().map(\.name).filter { !named.contains($0) }
+  }
+
+  /// Packs that a segment tells of, and that were put after the session's listing: nothing relies on
+  /// them, but they are not lost.
+  private func laterPacks() throws -> Set<CoveredPack> {
+    let unlisted = segments.flatMap(\.packs).filter { session.packs[$0.name] == nil }
+    guard !unlisted.isEmpty else { return [] }
+    let packs = try session.vault.listPacks()
+    return Set(unlisted.filter { packs[$0.name] == $0.byteCount })
+  }
+
+  /// False where the segment is gone. One that is damaged is logged, and set aside.
+  private func openSegment(_ name: SerialName) throws -> Bool {
+    do {
+      guard let reader = try session.vault.store.open(.indexSegment(name)) else { return false }
+      try open(name, reader, listing: session.packs)
+    } catch {
+      guard let reason = damageReason(error) else { throw error }
+      log.warning("index segment \(name) is damaged and not used: \(reason)")
+      if Self.isWrong(error) { state.withLock { $0.damagedSegments.append(name) } }
+    }
+    return true
   }
 
   /// Whether a segment's bytes are wrong, and it may go once others cover its packs. One that can't

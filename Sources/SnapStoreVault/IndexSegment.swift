@@ -37,22 +37,15 @@ final class IndexSegment: Sendable {
     self.reader = reader
     self.cache = cache
     self.number = number
-    let headerBytes = try Self.read(0..<UInt64(ObjectHeader.byteCount), reader)
-    let header = try ObjectHeader(decoding: headerBytes.rawSpan, expecting: .indexSegment)
-    let table = try Self.read(
-      UInt64(ObjectHeader.byteCount)..<UInt64(IndexSegmentLayout.headLength(header)), reader)
-    let sections = try IndexSegmentLayout.sections(
-      header: header, table: table.rawSpan, segmentLength: reader.byteCount)
-    let counts = try Self.read(sections.counts.range, reader)
-    layout = try IndexSegmentLayout(sections: sections, counts: counts.rawSpan)
-    let packTable = try Self.read(sections.packs.range, reader)
-    packs = try IndexSegmentLayout.packs(packTable.rawSpan, section: sections.packs)
+    let head = try IndexSegmentHead(reader)
+    layout = head.layout
+    packs = head.packs
     usable = packs.map { listing[$0.name] == $0.byteCount }
 
     let filterByteCount = Int(layout.filterPages) * IndexPage.byteCount
     if filterByteCount <= filterBudget {
       filterBudget -= filterByteCount
-      filter = try Self.readPages(sections.filter.range, reader)
+      filter = try Self.readPages(head.filterRange, reader)
     } else {
       filter = nil
     }
@@ -77,15 +70,10 @@ final class IndexSegment: Sendable {
     }
   }
 
-  private static func read(_ range: Range<UInt64>, _ reader: any ObjectReader) throws -> [UInt8] {
-    guard range.upperBound <= reader.byteCount else { throw FormatError.damaged("is cut off") }
-    return try reader.bytes(range)
-  }
-
   private static func readPages(
     _ range: Range<UInt64>, _ reader: any ObjectReader
   ) throws -> [UInt8] {
-    let pages = try read(range, reader)
+    let pages = try IndexSegmentHead.read(range, reader)
     for start in stride(from: 0, to: pages.count, by: IndexPage.byteCount) {
       try IndexPage.check(pages.rawSpan.extracting(start..<(start + IndexPage.byteCount)))
     }
@@ -195,9 +183,4 @@ final class IndexSegment: Sendable {
         try IndexPage.check(target.bytes)
       }, body: body)
   }
-}
-
-extension SectionEntry {
-  /// The section's bytes in its object; the table has been checked to lie inside of it.
-  var range: Range<UInt64> { offset..<(offset + length) }
 }

@@ -176,3 +176,14 @@ extension [UInt8] {
     replaceSubrange(offset..<(offset + writer.count), with: writer.bytes)
   }
 }
+
+extension IndexFilter {
+  /// The pages of the filter over these entries.
+  static func encodePages(over entries: [IndexEntry]) -> [UInt8] {
+    var filter = IndexFilter(entryCount: UInt64(entries.count))
+    for entry in entries { filter.insert(entry.id) }
+    var writer = ByteWriter()
+    for number in 0..<filter.pageCount { filter.appendPage(number, to: &writer) }
+    return writer.bytes
+  }
+}

@@ -1,0 +1,134 @@
+internal import Logging
+internal import SnapStoreFormat
+package import SnapStoreIO
+
+/// Merges small index segments, so that hundreds of backups leave a few (`MergePolicy` says which).
+///
+/// A merged segment is durable before its inputs are deleted, so at every moment each of their
+/// packs is covered, whoever is killed, and however many merge the same at once. Merging loses no
+/// knowledge: a segment of which a pack is missing, that is damaged, or that has something this
+/// version does not know, is left as it is.
+package struct IndexMerge: Sendable {
+  private let session: Session
+  private let interruption: Interruption
+  private var vault: Vault { session.vault }
+
+  package init(session: Session, interruption: Interruption = Interruption()) {
+    self.session = session
+    self.interruption = interruption
+  }
+
+  /// Merges until nothing is to do. What fails is logged and harms nothing: the inputs stay.
+  package func run() {
+    do {
+      var inputs = try openInputs()
+      while true {
+        let names = MergePolicy.nextGroup(
+          of: inputs.map { .init(name: $0.name, entryCount: $0.head.layout.entryCount) })
+        guard !names.isEmpty else { return }
+        let group = inputs.filter { names.contains($0.name) }
+        do {
+          let merged = try merge(group)
+          inputs.removeAll { names.contains($0.name) }
+          inputs.append(merged)
+        } catch let unreadable as MergeInput.Unreadable {
+          vault.log.warning(
+            "index segment \(unreadable.name) is damaged and not merged: \(unreadable.reason)")
+          inputs.removeAll { $0.name == unreadable.name }
+        }
+      }
+    } catch is Interrupted {
+      vault.log.info("index segments are not merged: interrupted")
+    } catch {
+      vault.log.warning("index segments are not merged, which the next backup will do: \(error)")
+    }
+  }
+
+  /// The segments that may be merged; none where there can't be enough.
+  private func openInputs() throws -> [MergeInput] {
+    let names = try vault.store.list(VaultFolder.index).compactMap { SerialName($0.name.key) }
+      .sorted()
+    guard names.count >= MergePolicy.segmentsPerTier else { return [] }
+    let inputs = try names.compactMap(open)
+    // What a listed segment covers was there before it, so it is in this later listing, or lost.
+    let packs = try vault.listPacks()
+    return inputs.filter { input in
+      input.head.packs.allSatisfy { packs[$0.name] == $0.byteCount }
+    }
+  }
+
+  /// Nil for one that is gone, damaged, or has something that this version does not know.
+  private func open(_ name: SerialName) throws -> MergeInput? {
+    do {
+      guard let reader = try vault.store.open(.indexSegment(name)) else { return nil }
+      let head = try IndexSegmentHead(reader)
+      return head.isFullyKnown ? MergeInput(name: name, reader: reader, head: head) : nil
+    } catch {
+      guard let reason = damageReason(error) else { throw error }
+      vault.log.info("index segment \(name) is not merged: \(reason)")
+      return nil
+    }
+  }
+
+  /// Writes one segment for all of them, and then deletes them.
+  private func merge(_ inputs: [MergeInput]) throws -> MergeInput {
+    let table = PackTable(inputs)
+    let entries = MergedEntries(
+      try zip(inputs, table.places).map {
+        try SegmentCursor($0, packs: $1, interruption: interruption)
+      }, dropsEqual: table.hasOverlap)
+    var entryCount = inputs.reduce(0) { $0 + $1.head.layout.entryCount }
+    if table.hasOverlap {
+      // The count is written before the entries, so those that are equal have to be counted first.
+      entryCount = 0
+      var counting = entries
+      try counting.forEach { _ in entryCount += 1 }
+    }
+    let merged = try write(entries, entryCount: entryCount, packs: table.packs)
+    vault.log.info("merged \(inputs.count) index segments of \(entryCount) entries")
+    for input in inputs { try vault.store.delete(.indexSegment(input.name)) }
+    return merged
+  }
+
+  /// Through the vault's store, since a session counts what it adds, and this takes the place of
+  /// what was there.
+  private func write(
+    _ entries: MergedEntries, entryCount: UInt64, packs: [CoveredPack]
+  ) throws -> MergeInput {
+    let name = session.nextName()
+    let writer = try vault.store.create(.indexSegment(name))
+    var entries = entries
+    var encoder = IndexSegmentEncoder(packs: packs, entryCount: entryCount)
+    try entries.forEach { entry in
+      try encoder.append(entry) { try writer.append($0.rawSpan) }
+    }
+    try encoder.finish { try writer.append($0.rawSpan) }
+    guard try writer.finish(), let reader = try vault.store.open(.indexSegment(name)) else {
+      throw VaultError(.aborted, "index segment \(name) was taken or went away")
+    }
+    return MergeInput(name: name, reader: reader, head: try IndexSegmentHead(reader))
+  }
+}
+
+/// The packs of several segments, each once.
+private struct PackTable {
+  private(set) var packs: [CoveredPack] = []
+  /// Of each segment, where its packs are in `packs`.
+  private(set) var places: [[UInt32]] = []
+  /// Whether a pack is covered more than once.
+  var hasOverlap: Bool { packs.count < places.reduce(0) { $0 + $1.count } }
+
+  init(_ inputs: [MergeInput]) {
+    var known: [CoveredPack: UInt32] = [:]
+    for input in inputs {
+      places.append(
+        input.head.packs.map { pack in
+          if let place = known[pack] { return place }
+          let place = UInt32(packs.count)
+          known[pack] = place
+          packs.append(pack)
+          return place
+        })
+    }
+  }
+}

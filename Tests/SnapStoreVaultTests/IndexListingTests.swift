@@ -1,0 +1,115 @@
+import SnapStoreFormat
+import SnapStoreIO
+import SnapStoreTestSupport
+import SnapStoreVault
+import Testing
+
+@Suite("A session that begins while others merge and write")
+struct IndexListingTests {
+  private let fixture: IndexMergeFixture
+
+  init() throws {
+    fixture = try IndexMergeFixture()
+    // The session that wrote the packs has committed: it misses a segment where one is not found.
+    let outcome = SessionOutcome(session: SessionID(high: 0xAA, low: 0xBB), verdict: .committed)
+    #expect(
+      try fixture.store.put(
+        ObjectName(folder: VaultFolder.outcomes, key: "\(outcome.session)"), outcome.encoded()))
+  }
+
+  /// Opens an index while `action` runs at the first event that `isMoment` chooses.
+  private func open(
+    at isMoment: @escaping @Sendable (ObservedStore.Event) -> Bool,
+    _ action: @escaping @Sendable () throws -> Void
+  ) throws -> ChunkIndex {
+    let isDone = Lock(false)
+    let session = try fixture.session { store in
+      ObservedStore(store) { event in
+        guard isMoment(event) else { return }
+        let isFirst = isDone.withLock { isDone in
+          defer { isDone = true }
+          return !isDone
+        }
+        if isFirst { try action() }
+      }
+    }
+    let index = try ChunkIndex(session: session, memory: 1 << 22)
+    #expect(isDone.withLock { $0 }, "the moment came")
+    return index
+  }
+
+  private func expectAllFound(_ index: ChunkIndex) throws {
+    #expect(index.isComplete)
+    let missed = try fixture.copies.count { try Set(index.locations(of: $0.key)) != $0.value }
+    #expect(missed == 0)
+  }
+
+  @Test("segments that go away between listing and opening are found merged")
+  func goneAfterListing() throws {
+    try fixture.putSegments(8)
+    let merging = IndexMerge(session: try fixture.session())
+    let index = try open(at: { $0 == .list(VaultFolder.index) }, { merging.run() })
+    #expect(try fixture.segments().count == 1)
+    try expectAllFound(index)
+  }
+
+  @Test("a listing that shows neither inputs nor output is made again")
+  func neitherListed() throws {
+    try fixture.putSegments(8)
+    IndexMerge(session: try fixture.session()).run()
+    let merged = try #require(try fixture.segments().first)
+    let isHidden = Lock(true)
+    let session = try fixture.session { HidingStore($0, isHidden, merged) }
+    try expectAllFound(try ChunkIndex(session: session, memory: 1 << 22))
+    #expect(isHidden.withLock { !$0 })
+  }
+
+  @Test("a segment over a pack that was put after the session's listing is no sign of a loss")
+  func laterPack() throws {
+    try fixture.putSegments(3)
+    let session = try fixture.session()
+    try fixture.putSegments(1)
+    #expect(try ChunkIndex(session: session, memory: 1 << 22).isComplete)
+  }
+
+  @Test("a segment that is lost makes the index incomplete")
+  func lost() throws {
+    let names = try fixture.putSegments(3)
+    #expect(try fixture.store.delete(IndexMergeFixture.segment(names[1])))
+    #expect(try !ChunkIndex(session: try fixture.session(), memory: 1 << 22).isComplete)
+  }
+
+  /// A store whose first listing does not show one segment.
+  private final class HidingStore: ObjectStore {
+    private let base: any ObjectStore
+    private let isHidden: Lock<Bool>
+    private let hidden: SerialName
+
+    init(_ base: any ObjectStore, _ isHidden: Lock<Bool>, _ hidden: SerialName) {
+      self.base = base
+      self.isHidden = isHidden
+      self.hidden = hidden
+    }
+
+    func list(_ folder: String) throws -> [ListedObject] {
+      let listed = try base.list(folder)
+      guard folder == VaultFolder.index else { return listed }
+      let isFirst = isHidden.withLock { isHidden in
+        defer { isHidden = false }
+        return isHidden
+      }
+      return listed.filter { !isFirst || $0.name.key != hidden.description }
+    }
+
+    var location: String { base.location }
+    func create(_ name: ObjectName) throws -> any ObjectWriter { try base.create(name) }
+    func open(_ name: ObjectName) throws -> (any ObjectReader)? { try base.open(name) }
+    func synchronize(_ folder: String) throws { try base.synchronize(folder) }
+    func delete(_ name: ObjectName) throws -> Bool { try base.delete(name) }
+    func putHeld(_ name: ObjectName, _ bytes: [UInt8]) throws -> (any ObjectHold)? {
+      try base.putHeld(name, bytes)
+    }
+    func isHeld(_ name: ObjectName) throws -> Bool { try base.isHeld(name) }
+    func removeAbandoned() throws -> Int { try base.removeAbandoned() }
+  }
+}
