@@ -121,13 +121,14 @@ package final class ChunkIndex: Sendable {
     var overlooked: Set<SessionID> = []
     for _ in 0..<Self.maximumListings {
       var isGone = false
-      for name in try listSegments() where seen.insert(name).inserted {
+      let listed = try listSegments()
+      for name in listed ?? [] where seen.insert(name).inserted {
         if try !openSegment(name) { isGone = true }
       }
       // Of these, the next listing must show a segment: it was there before they committed.
       let before = overlooked
       overlooked = try Set(unknownPacks().map(\.session)).filter(hasCommitted)
-      if !isGone && overlooked.isSubset(of: before) { break }
+      if listed == nil || !isGone && overlooked.isSubset(of: before) { break }
     }
     return overlooked.isEmpty
   }
@@ -173,14 +174,15 @@ package final class ChunkIndex: Sendable {
     (error as? FormatError)?.code == .damaged
   }
 
-  private func listSegments() throws -> [SerialName] {
+  /// Nil, with a warning, where they can't be listed.
+  private func listSegments() throws -> [SerialName]? {
     do {
       return try session.vault.store.list(VaultFolder.index)
         .compactMap { SerialName($0.name.key) }.sorted()
     } catch {
       guard let reason = damageReason(error) else { throw error }
       log.warning("the index can't be listed, and packs are read instead: \(reason)")
-      return []
+      return nil
     }
   }
 
