@@ -55,7 +55,8 @@ package final class Session: Sendable {
   }
 
   /// A session that reads a point for long. Where the vault can't be written (a read-only medium,
-  /// a full disk) it goes on unregistered, and `isRegistered` says so.
+  /// a full disk, no directory where one should be) it goes on unregistered, and `isRegistered` says
+  /// so.
   package static func beginReading(
     _ vault: Vault, leaningOn points: [PointID]
   ) throws -> Session {
@@ -65,8 +66,9 @@ package final class Session: Sendable {
     var hold: (any ObjectHold)?
     do {
       hold = try register(id, vault, counter, .read, epoch, points)
-    } catch let error as IOError {
-      vault.log.info("reading without a session: \(error)")
+    } catch {
+      guard let reason = damageReason(error) else { throw error }
+      vault.log.info("reading without a session: \(reason)")
     }
     try checkStillThere(points, vault)
     return Session(
