@@ -41,18 +41,54 @@ struct ProgramRun {
   }
 
   func run(_ arguments: [String], environment: [String: String] = [:]) throws -> Result {
+    try start(arguments, environment: environment).wait()
+  }
+
+  /// Begins a run; `through` is a command that runs the program, as another user for example.
+  func start(
+    _ arguments: [String], environment: [String: String] = [:], through command: [String] = []
+  ) throws -> Running {
     let process = process(arguments, environment)
-    // Files and not pipes: nobody has to drain them while the program runs.
-    let output = try OutputFile(in: directory)
-    let errors = try OutputFile(in: directory)
-    process.standardOutput = output.handle
-    process.standardError = errors.handle
-    try process.run()
-    process.waitUntilExit()
-    let texts = try (output: output.take(), errors: errors.take())
-    #expect(process.terminationReason == .exit, "\(arguments): \(texts.errors)")
-    return Result(
-      status: process.terminationStatus, output: texts.output, errors: texts.errors)
+    if let first = command.first {
+      process.arguments = command.dropFirst() + [Self.program.path] + arguments
+      process.executableURL = URL(fileURLWithPath: first)
+    }
+    return try Running(process, in: directory)
+  }
+
+  /// A run under way.
+  struct Running {
+    private static let patience: DispatchTimeInterval = .seconds(240)
+
+    private let process: Process
+    private let output: OutputFile
+    private let errors: OutputFile
+    private let ended = DispatchSemaphore(value: 0)
+
+    fileprivate init(_ process: Process, in directory: TemporaryDirectory) throws {
+      self.process = process
+      // Files and not pipes: nobody has to drain them while the program runs.
+      output = try OutputFile(in: directory)
+      errors = try OutputFile(in: directory)
+      process.standardOutput = output.handle
+      process.standardError = errors.handle
+      process.terminationHandler = { [ended] _ in ended.signal() }
+      try process.run()
+    }
+
+    /// Waits for the end, which must come by itself: a run that hangs or crashes is an issue.
+    func wait() throws -> Result {
+      let arguments = process.arguments ?? []
+      if ended.wait(timeout: .now() + Self.patience) == .timedOut {
+        Issue.record("\(arguments) does not end")
+        process.terminate()
+        ended.wait()
+      }
+      let texts = try (output: output.take(), errors: errors.take())
+      #expect(process.terminationReason == .exit, "\(arguments): \(texts.errors)")
+      return Result(
+        status: process.terminationStatus, output: texts.output, errors: texts.errors)
+    }
   }
 
   struct TerminalResult {
@@ -113,6 +149,8 @@ struct ProgramRun {
   func write(_ name: String, _ bytes: [UInt8]) throws {
     try Data(bytes).write(to: URL(fileURLWithPath: "\(directory.path)/\(name)"))
   }
+
+  func path(_ name: String) -> String { directory.path(name) }
 
   func read(_ name: String) throws -> [UInt8] {
     Array(try Data(contentsOf: URL(fileURLWithPath: "\(directory.path)/\(name)")))

@@ -1,0 +1,145 @@
+import Foundation
+import SnapStoreTestSupport
+import Testing
+
+/// Every kind of object, damaged in every way, against every command: right bytes or a clear error.
+@Suite("A damaged object costs what needs it, and no more")
+struct DamagedObjectTests {
+  enum Object: String, CaseIterable, Sendable {
+    case descriptor, packs, segment, oneCopyOfAPoint, bothCopiesOfAPoint, session, outcome,
+      copyOfAnOutcome, bothOutcomes
+  }
+
+  enum Damage: String, CaseIterable, Sendable {
+    case truncated, emptied, flipped, removed
+  }
+
+  /// The objects of the newest point, so far as they are of one point.
+  private static func paths(
+    of object: Object, _ vault: VaultRun, _ newest: String
+  ) throws -> [String] {
+    let session = try vault.objects("outcomes").filter { !$0.hasSuffix(".2") }
+    switch object {
+    case .descriptor: return ["v/vault"]
+    case .packs: return try vault.objects("packs")
+    case .segment: return Array(try vault.objects("index").prefix(1))
+    case .oneCopyOfAPoint: return ["v/points/\(newest).1"]
+    case .bothCopiesOfAPoint: return ["v/points/\(newest).1", "v/points/\(newest).2"]
+    case .session: return try vault.objects("sessions")
+    case .outcome: return session
+    case .copyOfAnOutcome: return session.map { $0 + ".2" }
+    case .bothOutcomes: return session + session.map { $0 + ".2" }
+    }
+  }
+
+  private static func apply(_ damage: Damage, to path: String, _ vault: VaultRun) throws {
+    var bytes = try vault.snapstore.read(path)
+    switch damage {
+    case .removed: return try vault.remove(path)
+    case .emptied: bytes = []
+    case .truncated: bytes.removeLast(bytes.count / 2)
+    case .flipped:
+      // Often enough for a pack to lose each of its records.
+      for offset in stride(from: min(70, bytes.count / 2), to: bytes.count, by: 5000) {
+        bytes[offset] ^= 4
+      }
+    }
+    try vault.snapstore.write(path, bytes)
+  }
+
+  /// What a restore of the newest point ends with.
+  private static func restoreStatus(_ object: Object, _ damage: Damage) -> Int32 {
+    switch object {
+    case .packs: 65
+    case .bothCopiesOfAPoint, .bothOutcomes: damage == .removed ? 66 : 65
+    case .descriptor, .segment, .oneCopyOfAPoint, .session, .outcome, .copyOfAnOutcome: 0
+    }
+  }
+
+  @Test(arguments: Object.allCases, Damage.allCases)
+  func everyCommand(object: Object, damage: Damage) throws {
+    let vault = try VaultRun()
+    let snapstore = vault.snapstore
+    let newest = vault.points[1]
+    for path in try Self.paths(of: object, vault, newest.id) {
+      try Self.apply(damage, to: path, vault)
+    }
+    let status = Self.restoreStatus(object, damage)
+    let restore = try snapstore(
+      "restore", "--vault", "v", "--point", newest.id, "--to", "out", "--json")
+    #expect(restore.status == status, "\(restore.errors)")
+    if status == 0 {
+      #expect(try snapstore.read("out/disk.img") == newest.content)
+    } else {
+      #expect(!FileManager.default.fileExists(atPath: snapstore.path("out")))
+      let error = try restore.object()
+      #expect(error["code"] as? Int32 == status)
+    }
+    // The other point needs the packs and its outcome, and nothing of the newest.
+    try vault.expectRightOrClear(vault.points[0], vault: "v", [status], "the other point")
+
+    let points = try snapstore("points", "--vault", "v", "--json")
+    // It lists what it can, warns of the rest, and says so by its exit code.
+    #expect(points.status == (status == 65 && object != .packs ? 65 : 0), "\(points.errors)")
+    #expect(points.status == 0 || points.errors.contains("\(newest.id) can't be read"))
+    let ids = try points.json().first as? [[String: Any]] ?? []
+    let isListed = ids.contains { $0["point"] as? String == newest.id }
+    #expect(isListed == (object == .packs || status == 0), "\(points.output)")
+    let show = try snapstore("show", "--vault", "v", newest.id)
+    vault.expectClear(show, object == .packs ? [0] : [status], "show")
+    vault.expectClear(try snapstore("vault", "info", "--vault", "v", "--json"), [0], "info")
+
+    // A backup goes on, and what it stores restores, but for what it could not know to be damaged.
+    let backup = try snapstore("backup", "--vault", "v", "disk.img", "--json")
+    vault.expectClear(backup, [0], "backup")
+    let point = try #require(try backup.object()["point"] as? String)
+    let isRight = try vault.expectRightOrClear(
+      (point, newest.content), vault: "v", [65], "the point made after the damage")
+    #expect(isRight || (object == .packs && damage == .flipped))
+  }
+
+  @Test("sixty random damages, each followed by a restore of every point")
+  func random() throws {
+    var system = SystemRandomNumberGenerator()
+    let seed =
+      try ProcessInfo.processInfo.environment["SNAPSTORE_SEED"].map { try #require(UInt64($0)) }
+      ?? UInt64.random(in: 0..<1_000_000_000, using: &system)
+    print("random damage: SNAPSTORE_SEED=\(seed)")
+    var random = SeededGenerator(seed: seed)
+    let vault = try VaultRun(points: 3, byteCount: 100_000)
+    for attempt in 0..<60 {
+      let name = "v\(attempt)"
+      try vault.copyVault(to: name)
+      let damage = try Self.damageSomething(vault, name, &random)
+      let comment = "seed \(seed), damage \(attempt): \(damage)"
+      for point in vault.points {
+        try vault.expectRightOrClear(point, vault: name, [65, 66], comment)
+      }
+      try vault.remove(name)
+    }
+  }
+
+  private static func damageSomething(
+    _ vault: VaultRun, _ name: String, _ random: inout SeededGenerator
+  ) throws -> String {
+    let folders = ["packs", "packs", "packs", "index", "points", "sessions", "outcomes"]
+    var paths = ["\(name)/vault"]
+    for folder in folders { paths += try vault.objects(folder, vault: name) }
+    let path = paths[Int.random(in: paths.indices, using: &random)]
+    var bytes = try vault.snapstore.read(path)
+    let offset = Int.random(in: bytes.indices, using: &random)
+    let kind = Int.random(in: 0..<4, using: &random)
+    switch kind {
+    case 0: bytes[offset] ^= 1 << UInt8.random(in: 0..<8, using: &random)
+    case 1: bytes.removeLast(bytes.count - offset)
+    case 2:
+      let end = min(bytes.count, offset + Int.random(in: 1...5000, using: &random))
+      for index in offset..<end { bytes[index] = 0 }
+    default:
+      try vault.remove(path)
+      return "\(path) removed"
+    }
+    try vault.snapstore.write(path, bytes)
+    return "\(path) \(["flipped", "cut", "zeroed"][kind]) at \(offset)"
+  }
+}
