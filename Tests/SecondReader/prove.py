@@ -167,6 +167,11 @@ def main(program, work):
         run(program, "vault", "create", vault, *kind)
         for day in (day1, day2):
             run(program, "backup", "--vault", vault, "--vm", "m", *sorted(glob.glob(day + "/*")))
+        for seed in range(8):  # a segment each, so that they are merged
+            write(f"{work}/small.img", (0, random.Random(seed).randbytes(9999)), 9999)
+            run(program, "backup", "--vault", vault, "--vm", "small", f"{work}/small.img")
+        if len(os.listdir(vault + "/index")) > 7:
+            sys.exit("index segments were not merged")
         print(f"--- {vault} {' '.join(kind)}")
         report = run(READER, "check", vault)
         print(report, end="")
