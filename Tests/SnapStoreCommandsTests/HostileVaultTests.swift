@@ -49,7 +49,7 @@ struct HostileVaultTests {
   /// the vault came or went.
   private func runAll(_ comment: String, restores: Bool) throws {
     let outside = try snapstore.directory.names("outside")
-    for command in [["points"], ["show", "latest"], ["vault", "info"]] {
+    for command in [["points"], ["show", "latest"], ["vault", "info"], ["verify"]] {
       let result = try snapstore.run(command + ["--vault", "v"])
       #expect([0, 65].contains(result.status), "\(comment): \(result.errors)")
     }

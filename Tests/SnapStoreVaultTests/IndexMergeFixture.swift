@@ -117,12 +117,14 @@ final class IndexMergeFixture {
     }
   }
 
-  /// Whether a new session finds every copy that was put, and nothing else, and trusts the vault.
+  /// Whether a new session finds every copy that was put, and nothing else, trusts the vault, and
+  /// knows of so many chunks that they are lost.
   func expectAllFound(
-    isComplete: Bool = true, sourceLocation: SourceLocation = #_sourceLocation
+    lost: Int = 0, sourceLocation: SourceLocation = #_sourceLocation
   ) throws {
     let index = try ChunkIndex(session: try session(), memory: 1 << 22)
-    #expect(index.isComplete == isComplete, sourceLocation: sourceLocation)
+    #expect(index.isComplete, sourceLocation: sourceLocation)
+    #expect(index.lost.count == lost, sourceLocation: sourceLocation)
     var wrong = 0
     for (id, expected) in copies {
       let found = try index.locations(of: id, doubtful: true)

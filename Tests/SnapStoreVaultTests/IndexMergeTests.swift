@@ -79,7 +79,7 @@ struct IndexMergeTests {
     try merge()
     #expect(try fixture.segments().count == 3)
     #expect(try fixture.segments().prefix(2) == names.prefix(2))
-    try fixture.expectAllFound(isComplete: false)
+    try fixture.expectAllFound(lost: 400)
   }
 
   @Test(
