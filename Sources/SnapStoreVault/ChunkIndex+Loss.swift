@@ -40,11 +40,14 @@ extension ChunkIndex {
   /// whole; one that is damaged is passed over.
   package func lostPacks() throws -> [LostPack] {
     var lost: [SerialName: LostPack] = [:]
+    let later = try laterPacks()
     for segment in segments where !segment.hasAllPacks {
       do {
         try segment.forEachEntry { entry, isUsable in
           let pack = segment.packs[Int(entry.pack)]
-          guard !isUsable, lost[pack.name] != nil || !isWhole(pack.name) else { return }
+          guard !isUsable, !later.contains(pack),
+            lost[pack.name] != nil || !isWhole(pack.name)
+          else { return }
           var known = lost[pack.name] ?? LostPack(pack: pack, byteCount: listedByteCount(pack.name))
           if known.isReplaced { known.isReplaced = try !locations(of: entry.id).isEmpty }
           lost[pack.name] = known

@@ -146,9 +146,9 @@ package final class ChunkIndex: Sendable {
     return uncoveredPacks().map(\.name).filter { !named.contains($0) }
   }
 
-  /// Packs that a segment tells of, and that were put after the session's listing: nothing relies on
-  /// them, but they are not lost.
-  private func laterPacks() throws -> Set<CoveredPack> {
+  /// Packs that a segment tells of, and that were put after the session's listing: nothing relies
+  /// on them, but they are not lost.
+  func laterPacks() throws -> Set<CoveredPack> {
     let unlisted = segments.flatMap(\.packs).filter { session.packs[$0.name] == nil }
     guard !unlisted.isEmpty else { return [] }
     let packs = try session.vault.listPacks()

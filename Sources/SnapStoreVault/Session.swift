@@ -55,8 +55,8 @@ package final class Session: Sendable {
   }
 
   /// A session that reads a point for long. Where the vault can't be written (a read-only medium,
-  /// a full disk, no directory where one should be) it goes on unregistered, and `isRegistered` says
-  /// so.
+  /// a full disk, no directory where one should be) it goes on unregistered, and `isRegistered`
+  /// says so.
   package static func beginReading(
     _ vault: Vault, leaningOn points: [PointID]
   ) throws -> Session {

@@ -256,6 +256,24 @@ import Testing
     #expect(try fixture.verify().pointCount == 10)
   }
 
+  @Test("a backup that commits behind the listing of packs is no damage", arguments: [true, false])
+  func laterPacks(isQuick: Bool) throws {
+    let fixture = try backedUp()
+    let other = try fixture.image("other", TestContent.noise(200_000, seed: 4))
+    let isDone = Lock(false)
+    fixture.wrap = { store in
+      ObservedStore(store) { event in
+        guard event == .list("packs"), !isDone.withLock({ $0 }) else { return }
+        isDone.withLock { $0 = true }
+        try fixture.backup(other, machine: "other")
+      }
+    }
+    let report = try fixture.verify(isQuick: isQuick)
+    #expect(isDone.withLock { $0 })
+    #expect(report.damaged.isEmpty && report.healed.isEmpty)
+    #expect(report.pointCount == 1)
+  }
+
   @Test("a verification that is told to end ends")
   func interrupted() throws {
     let fixture = try backedUp()
