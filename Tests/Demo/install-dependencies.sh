@@ -9,7 +9,7 @@ command -v swift >/dev/null || {
 }
 
 missing=
-for package in liblz4-dev libxxhash-dev pkg-config e2fsprogs "$@"; do
+for package in liblz4-dev libxxhash-dev pkg-config e2fsprogs strace "$@"; do
   dpkg-query -W -f '${Status}' "$package" 2>/dev/null | grep -q 'ok installed' ||
     missing="$missing $package"
 done

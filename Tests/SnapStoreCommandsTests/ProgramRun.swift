@@ -1,4 +1,5 @@
 import Foundation
+import Glibc
 import SnapStoreIO
 import SnapStoreTestSupport
 import Testing
@@ -15,6 +16,16 @@ struct ProgramRun {
     var status: Int32
     var output: String
     var errors: String
+    var wasKilled = false
+
+    /// The point that a backup's summary names, if it came to that.
+    func reportedPoint() throws -> String? {
+      guard let line = output.split(separator: "\n").last, output.hasSuffix("\n") else {
+        return nil
+      }
+      let value = try JSONSerialization.jsonObject(with: Data(line.utf8)) as? [String: Any]
+      return value?["type"] as? String == "summary" ? value?["point"] as? String : nil
+    }
 
     /// The values on standard output, one a line.
     func json() throws -> [Any] {
@@ -76,8 +87,20 @@ struct ProgramRun {
       try process.run()
     }
 
+    var isRunning: Bool { process.isRunning }
+
+    func kill() { Glibc.kill(process.processIdentifier, SIGKILL) }
+
     /// Waits for the end, which must come by itself: a run that hangs or crashes is an issue.
     func wait() throws -> Result {
+      let result = try waitForAnyEnd()
+      #expect(
+        process.terminationReason == .exit, "\(process.arguments ?? []): \(result.errors)")
+      return result
+    }
+
+    /// Waits for the end of a run that may be killed.
+    func waitForAnyEnd() throws -> Result {
       let arguments = process.arguments ?? []
       if ended.wait(timeout: .now() + Self.patience) == .timedOut {
         Issue.record("\(arguments) does not end")
@@ -85,9 +108,12 @@ struct ProgramRun {
         ended.wait()
       }
       let texts = try (output: output.take(), errors: errors.take())
-      #expect(process.terminationReason == .exit, "\(arguments): \(texts.errors)")
+      let status = process.terminationStatus
+      // `timeout` ends as what it has killed.
+      let wasKilled =
+        process.terminationReason == .exit ? status == 128 + SIGKILL : status == SIGKILL
       return Result(
-        status: process.terminationStatus, output: texts.output, errors: texts.errors)
+        status: status, output: texts.output, errors: texts.errors, wasKilled: wasKilled)
     }
   }
 
