@@ -17,7 +17,7 @@ SOURCES = Package.swift $(shell find Sources -type f)
 
 .DEFAULT_GOAL := help
 .PHONY: help deps build release test test-release second-reader demo bench format lint clean \
-  documents install uninstall deb try-install try-package
+  soak documents install uninstall deb try-install try-package
 
 help: ## list the targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 16
@@ -38,6 +38,10 @@ test: deps ## build and run all tests
 test-release: deps ## run all tests on optimized code
 	$(BUILD) --build-tests -c release
 	$(TEST) -c release
+
+soak: deps ## the random tests for an hour or more: power cuts, kills, the model
+	$(BUILD) --build-tests -c release
+	SNAPSTORE_SOAK=1 $(TEST) -c release --filter 'ModelTests|KillTests|PowerCut|FaultTests'
 
 second-reader: release ## check vaults with the reader written from docs/format.md
 	rm -rf .build/second-reader

@@ -114,8 +114,8 @@ struct VerifyCommand: ParsableCommand {
     let healed =
       report.healed.isEmpty
       ? ""
-      : "\nKnown damage that has been stored again since: \(report.healed.count) "
-        + "(nothing is lost by it)."
+      : "\nKnown damage that costs nothing any more: \(report.healed.count) "
+        + "(stored again, or used by no point)."
     guard !report.damaged.isEmpty else {
       return "Nothing is damaged in \(vault)\n\n\(work)\(healed)"
     }

@@ -27,7 +27,7 @@ package struct Verify: Sendable {
     package var chunkCount: UInt64
     package var readByteCount: UInt64
     package var damaged: [DamageReport.Damage]
-    /// Known before, and stored again meanwhile: costs nobody anything.
+    /// Known before, and costs no point anything: stored again meanwhile, or used by none.
     package var healed: [DamageReport.Damage]
     package var warnings: [String]
     package var seconds: Double
@@ -48,7 +48,7 @@ package struct Verify: Sendable {
     let report = DamageReport()
     let points = point.map { [$0] } ?? catalog.entries.map(\.point)
     let chunkCount = try check(points, catalog, index, session, report)
-    let (damaged, healed) = try sort(report, index)
+    let (damaged, healed) = sort(report, index)
     let lost = Set(damaged.flatMap(\.losses).map(\.point))
     if !isQuick {
       session.recordVerification(of: points.map(\.id).filter { !lost.contains($0) }, at: time)
@@ -96,21 +96,16 @@ package struct Verify: Sendable {
     return inPacks ?? maps.chunkCount
   }
 
-  /// Tells what matters from what was known and has been stored again since.
+  /// Tells what matters from what was known and costs no point anything now.
   private func sort(
     _ report: DamageReport, _ index: ChunkIndex
-  ) throws -> (damaged: [DamageReport.Damage], healed: [DamageReport.Damage]) {
-    let found = Set(index.found.findings.compactMap(\.address))
+  ) -> (damaged: [DamageReport.Damage], healed: [DamageReport.Damage]) {
     var damaged: [DamageReport.Damage] = []
     var healed: [DamageReport.Damage] = []
     for damage in report.damages() {
-      var isHealed = false
-      if let finding = damage.finding, index.isKnownDamage(finding) {
-        isHealed = try index.locations(of: finding.id).contains { !found.contains($0.address) }
-      } else if let pack = damage.lostPack {
-        isHealed = pack.isReplaced
-      }
-      if isHealed && damage.losses.isEmpty { healed.append(damage) } else { damaged.append(damage) }
+      let isKnown =
+        damage.finding.map { index.isKnownDamage($0) } ?? damage.lostPack?.isReplaced ?? false
+      if isKnown && damage.losses.isEmpty { healed.append(damage) } else { damaged.append(damage) }
     }
     return (damaged, healed)
   }
