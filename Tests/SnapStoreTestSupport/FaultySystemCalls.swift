@@ -138,7 +138,12 @@ package final class FaultySystemCalls: SystemCalls {
   }
 
   package func synchronize(_ file: Int32) throws(Errno) {
-    try enter(.synchronize, file)
+    do throws(Errno) {
+      try enter(.synchronize, file)
+    } catch {
+      (base as? SimulatedFileSystem)?.loseUnsynchronized(file)
+      throw error
+    }
     try base.synchronize(file)
   }
 
