@@ -108,6 +108,16 @@ package final class Directory: Sendable {
     }
   }
 
+  /// Makes durable that this directory is there: who made it may have been killed before. Passed
+  /// over where it is a mount point, whose name is nobody's, or the parent may not be read.
+  package func synchronizeInParent() throws(IOError) {
+    let parent = try tolerating(.permissionDenied) { () throws(IOError) in
+      try Directory("..", in: self, calls: calls)
+    }
+    guard let parent, try parent.status().device == status().device else { return }
+    try parent.synchronize()
+  }
+
   /// Makes the names in this directory durable. Never retried.
   package func synchronize() throws(IOError) {
     try system("synchronize directory", path, retry: false) { () throws(Errno) in

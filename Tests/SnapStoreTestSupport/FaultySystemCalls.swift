@@ -31,6 +31,11 @@ package struct Fault: Sendable {
     Fault(call: call, numbers: number...number, effect: effect)
   }
 
+  /// At every call from the `number`-th on, as a disk that broke.
+  package static func from(_ number: Int, _ call: SystemCall?, _ effect: Effect) -> Fault {
+    Fault(call: call, numbers: number...Int.max, effect: effect)
+  }
+
   package static func every(_ call: SystemCall?, _ effect: Effect) -> Fault {
     Fault(call: call, numbers: 1...Int.max, effect: effect)
   }

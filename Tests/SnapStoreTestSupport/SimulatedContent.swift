@@ -1,3 +1,4 @@
+internal import Foundation
 internal import SnapStoreIO
 
 /// The bytes of a simulated file: as the program sees them, and as they are durable. Pages that
@@ -19,10 +20,10 @@ struct SimulatedContent: Sendable {
   /// Bytes that are durable; blocks of zeros are holes.
   init(durable bytes: [UInt8]) {
     for start in stride(from: 0, to: bytes.count, by: Self.pageByteCount) {
-      var page = Array(bytes[start..<min(start + Self.pageByteCount, bytes.count)])
-      guard page.contains(where: { $0 != 0 }) else { continue }
-      page += [UInt8](repeating: 0, count: Self.pageByteCount - page.count)
-      pages[UInt64(start / Self.pageByteCount)] = page
+      let range = start..<min(start + Self.pageByteCount, bytes.count)
+      if Self.areEqual(bytes, range, Self.emptyPage, 0) { continue }
+      pages[UInt64(start / Self.pageByteCount)] =
+        Array(bytes[range]) + [UInt8](repeating: 0, count: Self.pageByteCount - range.count)
     }
     byteCount = UInt64(bytes.count)
     (durablePages, durableByteCount) = (pages, byteCount)
@@ -34,6 +35,27 @@ struct SimulatedContent: Sendable {
     var bytes = [UInt8](repeating: 0, count: Int(byteCount))
     _ = bytes.withMutableRawSpan { read(into: &$0, at: 0) }
     return bytes
+  }
+
+  /// Whether the file holds just these bytes: compared by pages, and so fast without optimization.
+  func holds(_ bytes: [UInt8]) -> Bool {
+    guard byteCount == UInt64(bytes.count) else { return false }
+    var isEqual = true
+    forEachPage(0, bytes.count) { number, inPage, inBytes in
+      let page = pages[number] ?? Self.emptyPage
+      isEqual = isEqual && Self.areEqual(bytes, inBytes, page, inPage.lowerBound)
+    }
+    return isEqual
+  }
+
+  private static func areEqual(
+    _ bytes: [UInt8], _ range: Range<Int>, _ page: [UInt8], _ start: Int
+  ) -> Bool {
+    unsafe bytes.withUnsafeBytes { bytes in
+      unsafe page.withUnsafeBytes { page in
+        unsafe memcmp(bytes.baseAddress! + range.lowerBound, page.baseAddress! + start, range.count)
+      }
+    } == 0
   }
 
   func read(into target: inout MutableRawSpan, at offset: UInt64) -> Int {
@@ -100,6 +122,14 @@ struct SimulatedContent: Sendable {
   mutating func loseUnsynchronized() {
     dirty = []
     isSizeDirty = false
+  }
+
+  func hash(isDurable: Bool, into hasher: inout Hasher) {
+    hasher.combine(isDurable ? durableByteCount : byteCount)
+    for (number, page) in (isDurable ? durablePages : pages).sorted(by: { $0.key < $1.key }) {
+      hasher.combine(number)
+      unsafe page.withUnsafeBytes { unsafe hasher.combine(bytes: $0) }
+    }
   }
 
   func nextData(from offset: UInt64) -> UInt64? {

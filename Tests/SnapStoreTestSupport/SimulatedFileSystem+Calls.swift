@@ -120,9 +120,9 @@ extension SimulatedFileSystem {
 
   package func fileSystem(_ file: Int32) throws(Errno) -> FileSystemStatus {
     try perform(.fileSystem, file) { (state, _) throws(Errno) in
-      FileSystemStatus(
-        type: 0xEF53,
-        availableByteCount: state.freeBlockCount * UInt64(SimulatedContent.pageByteCount))
+      let blocks = state.knowsFreeBlocks ? state.freeBlockCount : 1 << 30
+      return FileSystemStatus(
+        type: 0xEF53, availableByteCount: blocks * UInt64(SimulatedContent.pageByteCount))
     }
   }
 

@@ -60,6 +60,8 @@ extension SimulatedFileSystem {
     var usedBlockCount: UInt64 = 1
     let umask: UInt32
     var refusesRenames = false
+    /// Whether statfs tells the truth.
+    var knowsFreeBlocks = true
     /// Grows with all that a cut or a later call can see.
     var version = 0
 
@@ -274,6 +276,18 @@ extension SimulatedFileSystem {
 
     private mutating func countBlocks() {
       usedBlockCount = inodes.values.reduce(0) { $0 + ($1.linkCount > 0 ? $1.blockCount : 0) }
+    }
+
+    func hash(_ number: Int, isDurable: Bool, into hasher: inout Hasher) {
+      let inode = inode(number)
+      hasher.combine(isDurable ? inode.durableMode : inode.mode)
+      inode.content.hash(isDurable: isDurable, into: &hasher)
+      for (name, child) in (isDurable ? inode.durableEntries : inode.entries)
+        .sorted(by: { $0.key < $1.key })
+      {
+        hasher.combine(name)
+        hash(child, isDurable: isDurable, into: &hasher)
+      }
     }
 
     // MARK: Placing what is durable at once

@@ -129,6 +129,14 @@ package final class SimulatedFileSystem: SystemCalls {
     }
   }
 
+  /// Whether a file holds just these bytes; nil where there is none.
+  package func file(_ path: String, holds bytes: [UInt8]) -> Bool? {
+    machine.withLock { machine in
+      guard let inode = machine.state.find(path), !inode.isDirectory else { return nil }
+      return inode.content.holds(bytes)
+    }
+  }
+
   package func mode(_ path: String) -> UInt32? {
     machine.withLock { $0.state.find(path)?.mode }
   }
@@ -138,6 +146,16 @@ package final class SimulatedFileSystem: SystemCalls {
     machine.withLock { machine in
       guard let inode = machine.state.find(path), inode.isDirectory else { return nil }
       return inode.entries.keys.sorted()
+    }
+  }
+
+  /// Stands for all that a program can see, and all that is durable: equal for equal states.
+  package var digest: Int {
+    machine.withLock { machine in
+      var hasher = Hasher()
+      machine.state.hash(SimulatedFileSystem.State.root, isDurable: false, into: &hasher)
+      machine.state.hash(SimulatedFileSystem.State.root, isDurable: true, into: &hasher)
+      return hasher.finalize()
     }
   }
 
@@ -154,9 +172,13 @@ package final class SimulatedFileSystem: SystemCalls {
   /// Blocks of 4 KiB that files and directories take now.
   package var usedBlockCount: UInt64 { machine.withLock { $0.state.usedBlockCount } }
 
-  /// So much can be written from now on, on top of what is there.
-  package func setFreeBlockCount(_ count: UInt64) {
-    machine.withLock { $0.state.blockCount = $0.state.usedBlockCount + count }
+  /// So much can be written from now on, on top of what is there. `isKnown` false: statfs says that
+  /// there is more, as where another process fills the file system meanwhile.
+  package func setFreeBlockCount(_ count: UInt64, isKnown: Bool = true) {
+    machine.withLock { machine in
+      machine.state.blockCount = machine.state.usedBlockCount + count
+      machine.state.knowsFreeBlocks = isKnown
+    }
   }
 
   /// What a failed fsync of the file leaves: nothing of what it had to write will be written.
