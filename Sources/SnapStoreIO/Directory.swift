@@ -56,11 +56,20 @@ package final class Directory: Sendable {
     try system("create directory", "\(path)/\(name)") { () throws(Errno) in
       try calls.makeDirectory(name, in: descriptor)
     }
-    let made = try Directory(name, in: self, calls: calls)
-    try system("set the permissions of", made.path) { () throws(Errno) in
-      try calls.setMode(made.descriptor, 0o700)
+    do {
+      let made = try Directory(name, in: self, calls: calls)
+      try system("set the permissions of", made.path) { () throws(Errno) in
+        try calls.setMode(made.descriptor, 0o700)
+      }
+      return made
+    } catch let failure {
+      do {
+        try removeDirectory(name)
+      } catch {
+        // It stays, or another has put something into it; why it was no use is what counts.
+      }
+      throw failure
     }
-    return made
   }
 
   package func removeFile(_ name: String) throws(IOError) {
