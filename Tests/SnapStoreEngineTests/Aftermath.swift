@@ -96,6 +96,11 @@ struct Aftermath {
         fixture.problem(ofRestored: restored.path, restored.disks, version: restored.version)
       ].compactMap { $0 }
     }
+    if expectation.restored.contains(where: { $0.path == "/out/new" }),
+      fixture.system.mode("/out/new") != 0o700
+    {
+      problems.append("/out/new: its mode")
+    }
     if fixture.system.contents("/out/there/notes") != [1, 2, 3] {
       problems.append("a file that was there before has changed")
     }
@@ -133,9 +138,13 @@ struct Aftermath {
       }
       points.append((entry.point.id, version))
     }
+    let copies = Set(fixture.system.names("\(SimulatedFixture.vaultPath)/points") ?? [])
     for point in points {
       problems += [fixture.problem(of: point.id, version: point.version, run: "cut")]
         .compactMap { $0 }
+      if !copies.isSuperset(of: ["\(point.id).1", "\(point.id).2"]) {
+        problems.append("point \(point.id) exists with one copy")
+      }
     }
     fixture.placeDisks(version: 2)
     let next = try fixture.backup()
