@@ -50,6 +50,13 @@ package final class NewDisk: Sendable {
     return position
   }
 
+  /// Whether it is this disk's file that has the name.
+  func isFile(_ name: String, in directory: Directory) throws -> Bool {
+    let found = try directory.status(of: name)
+    let own = try file.status()
+    return found?.inode == own.inode && found?.device == own.device
+  }
+
   func synchronize() throws {
     try file.synchronize()
   }

@@ -20,7 +20,7 @@ package final class RestoreTarget: Sendable {
   private let directory: Directory
   private let randomness: any Randomness
   private let disks = Lock<[(disk: NewDisk, temporaryName: String)]>([])
-  /// The staging directory has become the target: nothing is to be taken back any more.
+  /// All has its final name: nothing is to be taken back any more.
   private let isPublished = Lock(false)
 
   /// Refuses a target that exists: the directory as something else, or a file of one of the names.
@@ -154,7 +154,10 @@ package final class RestoreTarget: Sendable {
     let disks = disks.withLock { $0 }
     for (disk, _) in disks { try disk.synchronize() }
     switch place {
-    case .existing: try publishEach(disks, in: directory)
+    case .existing:
+      try directory.synchronizeInParent()
+      try publishEach(disks, in: directory)
+      isPublished.withLock { $0 = true }
     case .newDirectory(let parent, let name, let stagingName):
       try directory.synchronize()
       try refusing("create \(path)") { () throws(IOError) in
@@ -162,7 +165,9 @@ package final class RestoreTarget: Sendable {
           isPublished.withLock { $0 = true }
         }
       }
-      if !isPublished.withLock({ $0 }) { try publishByLinks(disks, parent: parent, name: name) }
+      if !isPublished.withLock({ $0 }) {
+        try publishByLinks(disks, parent: parent, name: name, stagingName: stagingName)
+      }
       try parent.synchronize()
     }
   }
@@ -170,39 +175,52 @@ package final class RestoreTarget: Sendable {
   /// Where no rename keeps the promise for a directory: makes the directory, which must be new,
   /// and moves each file into it.
   private func publishByLinks(
-    _ disks: [(disk: NewDisk, temporaryName: String)], parent: Directory, name: String
+    _ disks: [(disk: NewDisk, temporaryName: String)], parent: Directory, name: String,
+    stagingName: String
   ) throws {
     var made: Directory?
     try refusing("create \(path)") { () throws(IOError) in made = try parent.makeDirectory(name) }
     guard let made else { return }
     do {
       try publishEach(disks, in: made)
+      do {
+        try parent.removeDirectory(stagingName)
+      } catch let failure {
+        try takeBack(disks, from: made)
+        throw failure
+      }
     } catch {
       try parent.removeDirectory(name)
       throw error
     }
-    try discard()
+    isPublished.withLock { $0 = true }
   }
 
   private func publishEach(
     _ disks: [(disk: NewDisk, temporaryName: String)], in target: Directory
   ) throws {
-    var published: [String] = []
     do {
       for (disk, temporaryName) in disks {
         let name = Self.fileName(disk.name)
         try refusing("create \(path)/\(name)") { () throws(IOError) in
           try directory.moveWithoutReplacing(temporaryName, to: name, in: target)
         }
-        published.append(name)
       }
       try target.synchronize()
-    } catch {
-      for name in published { try target.removeFile(name) }
-      try target.synchronize()
-      throw error
+    } catch let failure {
+      try takeBack(disks, from: target)
+      throw failure
     }
-    self.disks.withLock { $0 = [] }
+  }
+
+  private func takeBack(
+    _ disks: [(disk: NewDisk, temporaryName: String)], from target: Directory
+  ) throws {
+    // What stands under a final name is asked for, since a move may fail when that is made.
+    for (disk, _) in disks where try disk.isFile(Self.fileName(disk.name), in: target) {
+      try target.removeFile(Self.fileName(disk.name))
+    }
+    try target.synchronize()
   }
 
   private func refusing(_ action: String, _ body: () throws(IOError) -> Void) throws {

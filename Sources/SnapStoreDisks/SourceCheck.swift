@@ -29,5 +29,5 @@ package func checkSources(
 }
 
 private func isInside(_ path: String, _ folder: String, _ calls: any SystemCalls) throws -> Bool {
-  isPath(try calls.canonicalPath(path), in: try calls.canonicalPath(folder))
+  isPath(try canonicalPath(path, calls: calls), in: try canonicalPath(folder, calls: calls))
 }

@@ -40,7 +40,8 @@ package struct Restore: Sendable {
   }
 
   /// Restores; durable when it returns. When it throws, nothing was left under a final name, and
-  /// what was there before is as it was.
+  /// what was there before is as it was; but where only making a new directory's name durable
+  /// failed, the complete files are left.
   package func run(from vault: Vault) throws -> Report {
     let start = vault.host.clock.monotonicSeconds()
     let names = disks.map(\.name)

@@ -1,3 +1,5 @@
+internal import Glibc
+
 /// A page-aligned piece of memory of fixed size, from a `BufferPool`, to which it goes back when
 /// the last reference goes. One thread at a time uses a buffer.
 @safe package final class Buffer: @unchecked Sendable {
@@ -100,7 +102,8 @@ extension MutableRawSpan {
   package mutating func zero(_ range: Range<Int>) {
     withBytes(range) { part in
       unsafe part.withUnsafeMutableBytes {
-        unsafe _ = $0.initializeMemory(as: UInt8.self, repeating: 0)
+        guard let start = $0.baseAddress else { return }
+        unsafe _ = memset(start, 0, $0.count)
       }
     }
   }

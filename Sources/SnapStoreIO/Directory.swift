@@ -56,11 +56,20 @@ package final class Directory: Sendable {
     try system("create directory", "\(path)/\(name)") { () throws(Errno) in
       try calls.makeDirectory(name, in: descriptor)
     }
-    let made = try Directory(name, in: self, calls: calls)
-    try system("set the permissions of", made.path) { () throws(Errno) in
-      try calls.setMode(made.descriptor, 0o700)
+    do {
+      let made = try Directory(name, in: self, calls: calls)
+      try system("set the permissions of", made.path) { () throws(Errno) in
+        try calls.setMode(made.descriptor, 0o700)
+      }
+      return made
+    } catch let failure {
+      do {
+        try removeDirectory(name)
+      } catch {
+        // It stays, or another has put something into it; why it was no use is what counts.
+      }
+      throw failure
     }
-    return made
   }
 
   package func removeFile(_ name: String) throws(IOError) {
@@ -106,6 +115,16 @@ package final class Directory: Sendable {
       }
       try removeFile(name)
     }
+  }
+
+  /// Makes durable that this directory is there: who made it may have been killed before. Passed
+  /// over where it is a mount point, whose name is nobody's, or the parent may not be read.
+  package func synchronizeInParent() throws(IOError) {
+    let parent = try tolerating(.permissionDenied) { () throws(IOError) in
+      try Directory("..", in: self, calls: calls)
+    }
+    guard let parent, try parent.status().device == status().device else { return }
+    try parent.synchronize()
   }
 
   /// Makes the names in this directory durable. Never retried.

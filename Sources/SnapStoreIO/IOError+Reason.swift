@@ -11,6 +11,13 @@ extension IOError {
     case other
   }
 
+  /// This process or the machine had not enough of something, which says nothing about the file.
+  package var isShortage: Bool {
+    [
+      .tooManyOpenFiles, .tooManyOpenFilesInSystem, .noMemory, .noSpace, .diskQuotaExceeded,
+    ].contains(errno)
+  }
+
   package var reason: Reason {
     switch errno {
     case .permissionDenied, .notPermitted: .notAllowed

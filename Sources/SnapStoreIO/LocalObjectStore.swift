@@ -18,6 +18,9 @@ package final class LocalObjectStore: ObjectStore {
   private let root: Directory
   private let host: HostSystem
   private let folders = Lock<[String: Directory]>([:])
+  /// Folders whose names in the root were made durable by this store: who made one of them may have
+  /// been killed before.
+  private let durableFolders = Lock<Set<String>>([])
 
   private init(root: Directory, host: HostSystem) {
     self.root = root
@@ -59,7 +62,9 @@ package final class LocalObjectStore: ObjectStore {
 
   private static func makeDirectories(_ path: String, host: HostSystem) throws -> Directory {
     do {
-      return try Directory(path, followLinks: true, calls: host.calls)
+      let there = try Directory(path, followLinks: true, calls: host.calls)
+      try there.synchronizeInParent()
+      return there
     } catch {
       switch error.errno {
       case .noSuchFileOrDirectory: break
@@ -131,7 +136,7 @@ package final class LocalObjectStore: ObjectStore {
   package func synchronize(_ folderName: String) throws {
     guard let directory = try folder(folderName) else { return }
     try directory.synchronize()
-    try root.synchronize()
+    try synchronizeName(of: folderName)
   }
 
   package func delete(_ name: ObjectName) throws -> Bool {
@@ -179,7 +184,7 @@ package final class LocalObjectStore: ObjectStore {
 
   /// An empty locked file in `unfinished`, and its name there.
   fileprivate func beginFile() throws -> (file: OpenFile, name: String, directory: Directory) {
-    let directory = try folder(Self.unfinished, making: true)
+    let directory = try makeFolder(Self.unfinished)
     while true {
       let name = String(host.randomness.next(), radix: 16)
       let file = try OpenFile(name, in: directory, .create, calls: host.calls)
@@ -188,11 +193,23 @@ package final class LocalObjectStore: ObjectStore {
     }
   }
 
-  fileprivate func folder(_ name: String, making: Bool) throws -> Directory {
+  /// The directory into which an object goes, made where it is missing; its name is durable.
+  fileprivate func durableFolder(_ name: String) throws -> Directory {
+    if name.isEmpty { return root }
+    let directory = try makeFolder(name)
+    if !durableFolders.withLock({ $0.contains(name) }) { try synchronizeName(of: name) }
+    return directory
+  }
+
+  private func synchronizeName(of folder: String) throws {
+    try root.synchronize()
+    durableFolders.withLock { _ = $0.insert(folder) }
+  }
+
+  private func makeFolder(_ name: String) throws -> Directory {
     if let directory = try folder(name) { return directory }
     // Another process may make it just now.
     _ = try tolerating(.fileExists) { () throws(IOError) in try root.makeDirectory(name) }
-    try root.synchronize()
     guard let directory = try folder(name) else {
       throw IOError("open", "\(location)/\(name)", .noSuchFileOrDirectory)
     }
@@ -261,8 +278,7 @@ private final class LocalObjectWriter: ObjectWriter {
   func finish() throws -> Bool {
     _ = try take()
     try file.synchronize()
-    let folder = name.folder.isEmpty ? nil : name.folder
-    let target = try folder.map { try store.folder($0, making: true) } ?? store.rootDirectory
+    let target = try store.durableFolder(name.folder)
     let moved: Void? = try tolerating(.fileExists) { () throws(IOError) in
       try directory.moveWithoutReplacing(temporaryName, to: name.key, in: target)
     }
@@ -282,10 +298,6 @@ private final class LocalObjectWriter: ObjectWriter {
       return byteCount
     }
   }
-}
-
-extension LocalObjectStore {
-  fileprivate var rootDirectory: Directory { root }
 }
 
 private final class LocalObjectReader: ObjectReader {

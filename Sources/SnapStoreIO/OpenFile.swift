@@ -18,8 +18,17 @@ package final class OpenFile: Sendable {
       () throws(Errno) in try calls.open(path, in: base, access)
     }
     if access == .create {
-      // Whatever the umask took away: the owner, and nobody else, may read and write.
-      try setMode(0o600)
+      do {
+        // Whatever the umask took away: the owner, and nobody else, may read and write.
+        try setMode(0o600)
+      } catch let failure {
+        do throws(Errno) {
+          try calls.removeFile(path, in: base)
+        } catch {
+          // It stays; why it was no use is what counts.
+        }
+        throw failure
+      }
     }
   }
 

@@ -26,12 +26,12 @@ package func isPath(_ inner: String, in folder: String) -> Bool {
 
 /// The path if there is anything at it; nil if not.
 package func existingPath(_ path: String, calls: any SystemCalls) throws -> String? {
-  do throws(Errno) {
-    return try calls.canonicalPath(path)
-  } catch {
-    guard [.noSuchFileOrDirectory, .notDirectory].contains(error) else {
-      throw IOError("look at", path, error)
-    }
-    return nil
+  try tolerating(.noSuchFileOrDirectory, .notDirectory) { () throws(IOError) in
+    try canonicalPath(path, calls: calls)
   }
+}
+
+/// The absolute path without symbolic links of what is there.
+package func canonicalPath(_ path: String, calls: any SystemCalls) throws(IOError) -> String {
+  try system("look at", path) { () throws(Errno) in try calls.canonicalPath(path) }
 }

@@ -37,17 +37,21 @@ final class IndexSegment: Sendable {
     self.reader = reader
     self.cache = cache
     self.number = number
-    let head = try IndexSegmentHead(reader)
-    layout = head.layout
-    packs = head.packs
-    usable = packs.map { listing[$0.name] == $0.byteCount }
+    do {
+      let head = try IndexSegmentHead(reader)
+      layout = head.layout
+      packs = head.packs
+      usable = packs.map { listing[$0.name] == $0.byteCount }
 
-    let filterByteCount = Int(layout.filterPages) * IndexPage.byteCount
-    if filterByteCount <= filterBudget {
-      filterBudget -= filterByteCount
-      filter = try Self.readPages(head.filterRange, reader)
-    } else {
-      filter = nil
+      let filterByteCount = Int(layout.filterPages) * IndexPage.byteCount
+      if filterByteCount <= filterBudget {
+        filterBudget -= filterByteCount
+        filter = try Self.readPages(head.filterRange, reader)
+      } else {
+        filter = nil
+      }
+    } catch let error as FormatError {
+      throw error.inObject("index segment \(name)")
     }
   }
 

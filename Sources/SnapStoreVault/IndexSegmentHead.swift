@@ -30,7 +30,10 @@ struct IndexSegmentHead: Sendable {
 
   static func read(_ range: Range<UInt64>, _ reader: any ObjectReader) throws -> [UInt8] {
     guard range.upperBound <= reader.byteCount else { throw FormatError.damaged("is cut off") }
-    return try reader.bytes(range)
+    let bytes = try reader.bytes(range)
+    // It may have been cut after it was opened.
+    guard bytes.count == range.count else { throw FormatError.damaged("is cut off") }
+    return bytes
   }
 }
 

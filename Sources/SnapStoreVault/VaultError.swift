@@ -36,7 +36,7 @@ package struct VaultError: Error, Equatable, Sendable, CustomStringConvertible {
 func damageReason(_ error: any Error) -> String? {
   switch error {
   case let error as FormatError: error.description
-  case let error as IOError: error.description
+  case let error as IOError: error.isShortage ? nil : error.description
   case let error as StoreError: error.message
   case let error as VaultError where error.code == .damaged: error.message
   default: nil

@@ -30,6 +30,18 @@ import Testing
       .check(rule)
   }
 
+  /// Which also shows that the simulated file system behaves like one.
+  @Test(arguments: ObjectStoreContract.rules, [true, false])
+  func localOnASimulatedFileSystem(_ rule: ObjectStoreContract.Rule, _ hasRename: Bool) throws {
+    let system = SimulatedFileSystem()
+    if !hasRename { system.refuseRenames() }
+    system.setDirectory("/store")
+    let stores = try [1, 2].map { seed in
+      try LocalObjectStore.open("/store", host: .forTests(calls: system, seed: seed))
+    }
+    try ObjectStoreContract(store: stores[0], other: stores[1]).check(rule)
+  }
+
   @Test(arguments: ObjectStoreContract.rules)
   func counting(_ rule: ObjectStoreContract.Rule) throws {
     try ObjectStoreContract(

@@ -58,6 +58,37 @@ import Testing
     #expect(synchronized < rename, "\(recorded)")
   }
 
+  /// Whoever made a folder may have been killed, or not have come to it yet.
+  @Test func aFolderThatAnotherMadeIsDurableBeforeWhatIsInIt() throws {
+    let system = SimulatedFileSystem()
+    let host = HostSystem.forTests(calls: system)
+    let store = try LocalObjectStore.create("/store", host: host)
+    _ = try Directory("/store", calls: system).makeDirectory("things")
+    #expect(try store.put(name, [1]))
+    let left = system.now.afterCut(.nothing)
+    #expect(left.contents("/store/things/a") == [1])
+  }
+
+  @Test func anInterruptedCreationIsMadeDurableByTheNextOne() throws {
+    let system = SimulatedFileSystem()
+    _ = try Directory("/", calls: system).makeDirectory("x").makeDirectory("store")
+    for path in ["/x/store", "/x/store/other"] {
+      _ = try LocalObjectStore.create(path, host: .forTests(calls: system))
+    }
+    // What is above the deepest directory that was there is not ours to know of.
+    try Directory("/", calls: system).synchronize()
+    #expect(system.now.afterCut(.nothing).names("/x/store") == ["other"])
+  }
+
+  @Test func aParentThatCantBeReadIsPassedOver() throws {
+    let system = SimulatedFileSystem()
+    system.setDirectory("/x/store")
+    let calls = FaultySystemCalls(system, faults: [.at(2, .open, .error(.permissionDenied))])
+    _ = try LocalObjectStore.create("/x/store", host: .forTests(calls: calls))
+    #expect(calls.calls.contains(RecordedCall(call: .open, path: "..")))
+    #expect(calls.count(of: .synchronize) == 0)
+  }
+
   @Test func aNewStoreIsDurableInItsParents() throws {
     let calls = FaultySystemCalls()
     _ = try LocalObjectStore.create(

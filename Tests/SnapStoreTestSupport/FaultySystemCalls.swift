@@ -31,6 +31,11 @@ package struct Fault: Sendable {
     Fault(call: call, numbers: number...number, effect: effect)
   }
 
+  /// At every call from the `number`-th on, as a disk that broke.
+  package static func from(_ number: Int, _ call: SystemCall?, _ effect: Effect) -> Fault {
+    Fault(call: call, numbers: number...Int.max, effect: effect)
+  }
+
   package static func every(_ call: SystemCall?, _ effect: Effect) -> Fault {
     Fault(call: call, numbers: 1...Int.max, effect: effect)
   }
@@ -138,7 +143,12 @@ package final class FaultySystemCalls: SystemCalls {
   }
 
   package func synchronize(_ file: Int32) throws(Errno) {
-    try enter(.synchronize, file)
+    do throws(Errno) {
+      try enter(.synchronize, file)
+    } catch {
+      (base as? SimulatedFileSystem)?.loseUnsynchronized(file)
+      throw error
+    }
     try base.synchronize(file)
   }
 

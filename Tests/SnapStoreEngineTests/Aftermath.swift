@@ -1,0 +1,174 @@
+import SnapStoreDisks
+import SnapStoreFormat
+import SnapStoreIO
+import SnapStoreTestSupport
+import SnapStoreVault
+
+/// States that were looked at already: many cuts, and many failures, leave the same.
+final class KnownStates: Sendable {
+  enum End: Int {
+    case cut, kill
+  }
+
+  private let digests = Lock<Set<[Int]>>([])
+
+  /// True the first time for this state after this end, with this much reported.
+  func isNew(_ system: SimulatedFileSystem, after end: End, _ milestone: Int) -> Bool {
+    let digest = system.digest
+    return digests.withLock { $0.insert([digest, end.rawValue, milestone]).inserted }
+  }
+}
+
+/// Looks at what a cut or a kill at one moment of a run left, works on with it, and says what is
+/// wrong.
+struct Aftermath {
+  let run: Scenario.Run
+  let moment: SimulatedFileSystem.Moment
+  /// What was found sound is not looked at again.
+  var known = KnownStates()
+
+  private var expectation: Scenario.Expectation { run.expectation(at: moment) }
+
+  /// The power goes. Then everything that was reported is there, what was in flight is there fully
+  /// or not at all, and work goes on with no repair.
+  func problems(afterCut survival: SimulatedFileSystem.Survival) -> [String] {
+    collect { problems in
+      let fixture = SimulatedFixture(moment.afterCut(survival), seed: 300)
+      guard known.isNew(fixture.system, after: .cut, moment.milestone) else { return }
+      try checkRestored(fixture, &problems)
+      try checkInFlight(fixture, &problems)
+      try checkVault(fixture, &problems)
+      problems += fixture.warnings.all.map { "warning: \($0)" }
+    }
+  }
+
+  /// The program is killed; another run works on with what it sees, durable or not, and then the
+  /// power goes: what that run reported is there too.
+  func problems(afterKillThenCut survival: SimulatedFileSystem.Survival) -> [String] {
+    collect { problems in
+      let fixture = SimulatedFixture(moment.afterKill(), seed: 400)
+      guard known.isNew(fixture.system, after: .kill, moment.milestone) else { return }
+      var expected = expectation
+      try openOrCreateVault(fixture, &problems)
+      // The same disks again, so that all may be found in what the killed run stored.
+      var version = 2
+      if case .backup(let inFlight) = run.inFlight(at: moment) { version = inFlight }
+      fixture.placeDisks(version: version)
+      expected.points.append((try fixture.backup(), version))
+      if case .restore(let number, _, let path) = run.inFlight(at: moment) {
+        // A disk that is not there yet into the same directory, whether that appeared or not.
+        let shown = fixture.system.names(path) ?? []
+        let point = expected.points[number]
+        if let free = SimulatedFixture.diskNames.last(where: { !shown.contains("\($0).img") }) {
+          try fixture.restore(point.id, [free], to: path)
+          expected.restored.append(.init(path: path, disks: [free], version: point.version))
+        }
+      }
+      problems += fixture.system.openDescriptors.map { "left open: \($0)" }
+      problems += fixture.warnings.all.map { "warning: \($0)" }
+
+      let left = SimulatedFixture(fixture.system.now.afterCut(survival), seed: 500)
+      for restored in expected.restored {
+        problems += [
+          left.problem(ofRestored: restored.path, restored.disks, version: restored.version)
+        ].compactMap { $0 }
+      }
+      for point in expected.points {
+        problems += [left.problem(of: point.id, version: point.version, run: "kill")]
+          .compactMap { $0 }
+      }
+    }
+  }
+
+  private func collect(_ body: (inout [String]) throws -> Void) -> [String] {
+    var problems: [String] = []
+    do {
+      try body(&problems)
+    } catch {
+      problems.append("failed: \(error)")
+    }
+    return problems
+  }
+
+  private func checkRestored(_ fixture: SimulatedFixture, _ problems: inout [String]) throws {
+    for restored in expectation.restored {
+      problems += [
+        fixture.problem(ofRestored: restored.path, restored.disks, version: restored.version)
+      ].compactMap { $0 }
+    }
+    if expectation.restored.contains(where: { $0.path == "/out/new" }),
+      fixture.system.mode("/out/new") != 0o700
+    {
+      problems.append("/out/new: its mode")
+    }
+    if fixture.system.contents("/out/there/notes") != [1, 2, 3] {
+      problems.append("a file that was there before has changed")
+    }
+  }
+
+  /// A restore in flight shows nothing under a final name that is not complete, and a new directory
+  /// appears whole.
+  private func checkInFlight(_ fixture: SimulatedFixture, _ problems: inout [String]) throws {
+    guard case .restore(let number, let disks, let path) = run.inFlight(at: moment) else { return }
+    let version = expectation.points[number].version
+    let names = disks.isEmpty ? SimulatedFixture.diskNames : disks
+    let shown = fixture.system.names(path) ?? []
+    let found = names.filter { shown.contains("\($0).img") }
+    let isNew = path == "/out/new" && run.scenario.hasRenames
+    if isNew && fixture.system.names(path) != nil && found != names {
+      problems.append("the new directory has only \(shown)")
+    }
+    guard !found.isEmpty else { return }
+    problems += [fixture.problem(ofRestored: path, found, version: version)].compactMap { $0 }
+  }
+
+  private func checkVault(_ fixture: SimulatedFixture, _ problems: inout [String]) throws {
+    guard try openOrCreateVault(fixture, &problems) else { return }
+    let catalog = try PointCatalog(try fixture.vault())
+    problems += catalog.unreadable.map { "point \($0.id) can't be read: \($0.error)" }
+    var points = expectation.points
+    for point in points where !catalog.entries.contains(where: { $0.point.id == point.id }) {
+      problems.append("point \(point.id), which was reported, is not there")
+    }
+    for entry in catalog.entries where !points.contains(where: { $0.id == entry.point.id }) {
+      guard case .backup(let version) = run.inFlight(at: moment), points.last?.id != entry.point.id
+      else {
+        problems.append("point \(entry.point.id) comes from nowhere")
+        continue
+      }
+      points.append((entry.point.id, version))
+    }
+    let copies = Set(fixture.system.names("\(SimulatedFixture.vaultPath)/points") ?? [])
+    for point in points {
+      problems += [fixture.problem(of: point.id, version: point.version, run: "cut")]
+        .compactMap { $0 }
+      if !copies.isSuperset(of: ["\(point.id).1", "\(point.id).2"]) {
+        problems.append("point \(point.id) exists with one copy")
+      }
+    }
+    fixture.placeDisks(version: 2)
+    let next = try fixture.backup()
+    problems += [fixture.problem(of: next, version: 2, run: "cut")].compactMap { $0 }
+    if let unfinished = fixture.system.names("\(SimulatedFixture.vaultPath)/unfinished"),
+      !unfinished.isEmpty
+    {
+      problems.append("the next backup left unfinished files: \(unfinished)")
+    }
+    problems += fixture.system.openDescriptors.map { "left open: \($0)" }
+  }
+
+  /// True if the vault was there; else it can be made as if nothing had been begun.
+  @discardableResult
+  private func openOrCreateVault(
+    _ fixture: SimulatedFixture, _ problems: inout [String]
+  ) throws -> Bool {
+    do {
+      _ = try fixture.vault()
+      return true
+    } catch {
+      if expectation.hasVault { problems.append("the vault can't be opened: \(error)") }
+      try fixture.createVault()
+      return false
+    }
+  }
+}

@@ -1,0 +1,156 @@
+import Logging
+import SnapStoreDisks
+import SnapStoreEngine
+import SnapStoreFormat
+import SnapStoreIO
+import SnapStoreTestSupport
+import SnapStoreVault
+
+/// A vault and two disks on a simulated file system, and what a person does with them: the real
+/// store, backup and restore over it.
+struct SimulatedFixture {
+  static let vaultPath = "/srv/vault"
+  static let diskNames = ["os", "db"].compactMap { Name($0) }
+  private static let vm = diskNames[0]
+
+  let system: SimulatedFileSystem
+  let host: HostSystem
+  let warnings = LogRecorder()
+
+  /// `calls`: what stands between the program and the system. `seed` must be another one for each
+  /// run of the program, as real randomness is.
+  init(_ system: SimulatedFileSystem, calls: (any SystemCalls)? = nil, seed: UInt64) {
+    self.system = system
+    host = .forTests(
+      calls: calls ?? system, clock: SteppingClock(start: 1_795_341_600 + Int64(seed) * 1000),
+      seed: seed)
+  }
+
+  /// An empty system with the directories that a host has.
+  static func newSystem() -> SimulatedFileSystem {
+    let system = SimulatedFileSystem()
+    for path in ["/srv", "/out/there"] { system.setDirectory(path) }
+    system.setContents("/out/there/notes", [1, 2, 3])
+    return system
+  }
+
+  // MARK: Disks
+
+  static func path(ofDisk name: Name) -> String { "/disks/\(name).img" }
+
+  /// What the disks hold in their n-th version: one dense, one of two extents, of which the first
+  /// is a hole.
+  static func disks(version: Int) -> [[UInt8]] { versions[version] }
+
+  private static let versions: [[[UInt8]]] = (0...3).map { version in
+    let changed = UInt64(version)
+    let os = DiskImage(
+      seed: 1,
+      [
+        .noise(40_000), .compressible(50_000), .zeros(30_000),
+        .bytes(DiskImage(seed: 10 + changed, [.noise(20_000 + version)]).bytes),
+      ])
+    let db = DiskImage(
+      seed: 2,
+      [
+        .zeros(FormatLimit.extent), .noise(20_000),
+        .bytes(DiskImage(seed: 20 + changed / 2, [.noise(9000)]).bytes), .zeros(5000),
+      ])
+    return [os.bytes, db.bytes]
+  }
+
+  // MARK: Work
+
+  func createVault() throws {
+    let store = try LocalObjectStore.create(Self.vaultPath, host: host)
+    _ = try Vault.create(in: store, host: host, log: warnings.log)
+  }
+
+  func vault() throws -> Vault {
+    let store = try LocalObjectStore.open(Self.vaultPath, host: host)
+    return try Vault.open(store, host: host, log: warnings.log)
+  }
+
+  /// Lets the disks have this version.
+  func placeDisks(version: Int) {
+    for (name, bytes) in zip(Self.diskNames, Self.disks(version: version)) {
+      system.setContents(Self.path(ofDisk: name), bytes)
+    }
+  }
+
+  /// Backs up the disks as they are.
+  func backup() throws -> PointID {
+    var backup = Backup(
+      machine: Self.vm,
+      disks: Self.diskNames.map { .init(name: $0, role: .data, path: Self.path(ofDisk: $0)) })
+    backup.resources = Resources(memoryByteCount: 0, jobs: 1)
+    let sources = try backup.openSources(vaultPath: Self.vaultPath, host: host)
+    return try backup.run(sources, to: try vault()).point.id
+  }
+
+  /// Restores disks of a point; all of them where `names` is empty.
+  func restore(_ point: PointID, _ names: [Name] = [], to path: String) throws {
+    let vault = try vault()
+    let entry = try PointCatalog(vault).resolve(point.text, machine: nil)
+    var restore = try Restore(entry.point, disks: names, to: path)
+    restore.resources = Resources(memoryByteCount: 0, jobs: 1)
+    _ = try restore.run(from: vault)
+  }
+
+  // MARK: Checks
+
+  /// What is wrong with the files of a restore that was reported; nil if nothing is.
+  func problem(ofRestored path: String, _ names: [Name], version: Int) -> String? {
+    for (name, bytes) in zip(Self.diskNames, Self.disks(version: version))
+    where names.isEmpty || names.contains(name) {
+      guard let isRight = system.file("\(path)/\(name).img", holds: bytes) else {
+        return "\(path)/\(name).img is not there"
+      }
+      if !isRight { return "\(path)/\(name).img is not what was backed up" }
+      if system.mode("\(path)/\(name).img") != 0o600 { return "\(path)/\(name).img: its mode" }
+    }
+    return nil
+  }
+
+  /// Restores a point to a place of its own and compares; nil if it is what it should be.
+  func problem(of point: PointID, version: Int, run: String) -> String? {
+    let path = "/check-\(run)-\(point)"
+    do {
+      try restore(point, to: path)
+    } catch {
+      return "point \(point) of version \(version) does not restore: \(error)"
+    }
+    return problem(ofRestored: path, [], version: version)
+  }
+}
+
+/// Keeps the warnings that were logged: after a cut there is nothing to warn of.
+final class LogRecorder: LogHandler {
+  private let recorded = Lock<[String]>([])
+
+  var all: [String] { recorded.withLock { $0 } }
+
+  var log: Logger {
+    var log = Logger(label: "test", factory: { _ in self })
+    log.logLevel = .warning
+    return log
+  }
+
+  func log(event: LogEvent) {
+    recorded.withLock { $0.append("\(event.message)") }
+  }
+
+  // The protocol is made for values; nobody sets these.
+  var metadata: Logger.Metadata {
+    get { [:] }
+    set { _ = newValue }
+  }
+  var logLevel: Logger.Level {
+    get { .warning }
+    set { _ = newValue }
+  }
+  subscript(metadataKey key: String) -> Logger.Metadata.Value? {
+    get { nil }
+    set { _ = newValue }
+  }
+}
