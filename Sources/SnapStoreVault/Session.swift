@@ -67,7 +67,8 @@ package final class Session: Sendable {
     do {
       hold = try register(id, vault, counter, .read, epoch, points)
     } catch {
-      guard let reason = damageReason(error) else { throw error }
+      // A full disk too, which is no damage.
+      guard let reason = (error as? IOError)?.description ?? damageReason(error) else { throw error }
       vault.log.info("reading without a session: \(reason)")
     }
     try checkStillThere(points, vault)

@@ -51,7 +51,7 @@ struct Aftermath {
       var expected = expectation
       try openOrCreateVault(fixture, &problems)
       // The same disks again, so that all may be found in what the killed run stored.
-      var version = 2
+      var version = SimulatedFixture.nextVersion
       if case .backup(let inFlight) = run.inFlight(at: moment) { version = inFlight }
       fixture.placeDisks(version: version)
       expected.points.append((try fixture.backup(), version))
@@ -146,9 +146,10 @@ struct Aftermath {
         problems.append("point \(point.id) exists with one copy")
       }
     }
-    fixture.placeDisks(version: 2)
+    fixture.placeDisks(version: SimulatedFixture.nextVersion)
     let next = try fixture.backup()
-    problems += [fixture.problem(of: next, version: 2, run: "cut")].compactMap { $0 }
+    problems += [fixture.problem(of: next, version: SimulatedFixture.nextVersion, run: "cut")]
+      .compactMap { $0 }
     if let unfinished = fixture.system.names("\(SimulatedFixture.vaultPath)/unfinished"),
       !unfinished.isEmpty
     {

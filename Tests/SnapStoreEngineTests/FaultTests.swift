@@ -51,9 +51,21 @@ struct FaultyRun {
     moment.milestone = error == nil ? 1 : 0
     let run = Scenario.Run(scenario: scenario, moments: [], expectations: expectations)
     let aftermath = Aftermath(run: run, moment: moment, known: known)
-    return system.openDescriptors.map { "left open: \($0)" } + leftovers()
+    let problems =
+      system.openDescriptors.map { "left open: \($0)" } + leftovers()
       + aftermath.problems(afterCut: .nothing)
       + aftermath.problems(afterKillThenCut: .nothing)
+    // What gave an input/output error is recorded as lost, and the next backup says so once.
+    return problems.filter { !isUnreadable || !$0.contains("what this backup meets of them") }
+  }
+
+  private var isUnreadable: Bool {
+    faults.contains { fault in
+      switch fault.effect {
+      case .error(.ioError), .shortRead(0): true
+      default: false
+      }
+    }
   }
 
   /// A restore that failed has taken back what it had begun.
@@ -84,6 +96,18 @@ struct FaultyRun {
   }
 }
 
+extension Scenario {
+  /// A long one is sampled, unless there is time.
+  fileprivate var isReading: Bool {
+    switch steps[0] {
+    case .restore, .verify: true
+    case .createVault, .backup: false
+    }
+  }
+
+  fileprivate var stride: Int { isSampled && !PowerCutTests.isSoak ? 7 : 1 }
+}
+
 @Suite("Whichever system call fails, there is an error or the right result")
 struct FaultTests {
   static let errors: [Errno] = [
@@ -96,7 +120,7 @@ struct FaultTests {
     check: (FaultyRun, Fault.Effect, String) -> Void
   ) throws -> Int {
     let prepared = try scenario.prepare()
-    for number in 1... {
+    for number in stride(from: 1, through: Int.max, by: scenario.stride) {
       for effect in effects(number) {
         let run = FaultyRun(scenario, on: prepared, faults: [.at(number, call, effect)])
         let count = call.map { run.calls.count(of: $0) } ?? run.calls.totalCount
@@ -141,7 +165,7 @@ struct FaultTests {
     let known = KnownStates()
     let prepared = try scenario.prepare()
     let count = FaultyRun(scenario, on: prepared, faults: []).calls.totalCount
-    for number in 1...count {
+    for number in stride(from: 1, through: count, by: scenario.stride) {
       let run = FaultyRun(
         scenario, on: prepared, faults: [.from(number, nil, .error(.ioError))])
       let problems = run.problems(known) + [run.problem(ofError: .ioError)].compactMap { $0 }
@@ -199,6 +223,17 @@ struct FaultTests {
 
 @Suite("A full disk costs nothing that was there")
 struct DiskFullTests {
+  @Test("a vault without room for a session restores and is verified", arguments: Scenario.single)
+  func reading(_ scenario: Scenario) throws {
+    guard scenario.isReading else { return }
+    // The session's record is what a reader writes first.
+    let run = FaultyRun(
+      scenario, on: try scenario.prepare(), faults: [.at(1, .write, .error(.noSpace))])
+    #expect(run.error == nil, "\(run.outcome)")
+    #expect(run.faulted != nil)
+    #expect(run.problems(KnownStates()).isEmpty)
+  }
+
   /// `isKnown` false: statfs says that there is room, as where another program takes it meanwhile.
   @Test("one block more at a time, until it is enough", arguments: Scenario.single, [true, false])
   func everyBlock(_ scenario: Scenario, isKnown: Bool) throws {
@@ -206,7 +241,7 @@ struct DiskFullTests {
     if isKnown, case .backup = scenario.steps[0], !PowerCutTests.isSoak { return }
     let prepared = try scenario.prepare()
     let known = KnownStates()
-    for count in UInt64(0)... {
+    for count in stride(from: UInt64(0), through: .max, by: scenario.stride) {
       let system = prepared.system.copy()
       system.setFreeBlockCount(count, isKnown: isKnown)
       let run = FaultyRun(scenario, on: (system, prepared.expectation), faults: [])
@@ -214,7 +249,7 @@ struct DiskFullTests {
       let problems = run.problems(known)
       #expect(problems.isEmpty, "\(scenario.name), \(count) blocks free")
       guard let error = run.error else {
-        #expect(count > 2)
+        #expect(count > 0)
         return
       }
       // Both are exit code 74.

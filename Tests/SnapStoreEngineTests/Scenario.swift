@@ -15,6 +15,8 @@ struct Scenario: Sendable, CustomTestStringConvertible {
     case backup(Int)
     /// Restores the n-th point; all disks where `disks` is empty.
     case restore(Int, disks: [Name] = [], to: String)
+    /// Verifies everything; finds no damage.
+    case verify
   }
 
   var name: String
@@ -22,6 +24,8 @@ struct Scenario: Sendable, CustomTestStringConvertible {
   var before: [Step] = []
   /// Stopped after every call.
   var steps: [Step]
+  /// So long that not each of its moments is looked at, unless there is time.
+  var isSampled = false
   /// Whether the file system has a rename that does not replace.
   var hasRenames = true
 
@@ -98,6 +102,7 @@ struct Scenario: Sendable, CustomTestStringConvertible {
       try fixture.restore(point.id, disks, to: path)
       expectation.restored.append(
         Expectation.Restored(path: path, disks: disks, version: point.version))
+    case .verify: try fixture.verify()
     }
   }
 }
@@ -125,7 +130,16 @@ extension Scenario {
         .restore(0, to: "/out/new"),
         .restore(0, disks: [SimulatedFixture.diskNames[1]], to: "/out/there"),
       ], hasRenames: false),
+    Scenario(
+      name: "a verification", before: [.createVault, .backup(0), .backup(1)], steps: [.verify]),
+    indexMerge,
   ]
+
+  /// The last backup finds as many small index segments as are merged.
+  static let indexMerge = Scenario(
+    name: "a backup that merges index segments",
+    before: [.createVault] + (1..<MergePolicy.segmentsPerTier).map { .backup($0) },
+    steps: [.backup(MergePolicy.segmentsPerTier)], isSampled: true)
 
   /// One step each, in which every call fails in turn.
   static let single: [Scenario] = [
@@ -148,5 +162,7 @@ extension Scenario {
       name: "restore to a directory that exists, without the rename",
       before: [.createVault, .backup(0)], steps: [.restore(0, to: "/out/there")],
       hasRenames: false),
+    Scenario(name: "verify", before: [.createVault, .backup(0), .backup(1)], steps: [.verify]),
+    indexMerge,
   ]
 }

@@ -53,9 +53,10 @@ struct SimulatedContent: Sendable {
   ) -> Bool {
     unsafe bytes.withUnsafeBytes { bytes in
       unsafe page.withUnsafeBytes { page in
-        unsafe memcmp(bytes.baseAddress! + range.lowerBound, page.baseAddress! + start, range.count)
+        guard let from = bytes.baseAddress, let to = page.baseAddress else { return range.isEmpty }
+        return unsafe memcmp(from + range.lowerBound, to + start, range.count) == 0
       }
-    } == 0
+    }
   }
 
   func read(into target: inout MutableRawSpan, at offset: UInt64) -> Int {

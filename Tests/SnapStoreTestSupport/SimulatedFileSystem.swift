@@ -1,6 +1,6 @@
 internal import SnapStoreIO
 
-/// A file system in memory, behind the seam of all system calls, that knows what a power cut leaves.
+/// A file system in memory, behind the seam of all system calls, that knows what a cut leaves.
 ///
 /// It keeps two states: what the running program sees, and what is durable. The model is the
 /// strictest that POSIX allows and that file systems with a journal come near to; it follows
