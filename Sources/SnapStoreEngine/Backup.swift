@@ -66,8 +66,8 @@ package struct Backup: Sendable {
     return sources
   }
 
-  /// Backs up the sources that `openSources` returned. When it throws, no point has
-  /// appeared; but where only making the outcome's name durable failed, the whole point may be there.
+  /// Backs up the sources that `openSources` returned. When it throws, no point has appeared; but
+  /// where only making the outcome's name durable failed, the point may be there, whole.
   package func run(_ sources: [SourceDisk], to vault: Vault) throws -> Report {
     let start = vault.host.clock.monotonicSeconds()
     let time = vault.now()

@@ -68,8 +68,8 @@ package final class Session: Sendable {
       hold = try register(id, vault, counter, .read, epoch, points)
     } catch {
       // A full disk too, which is no damage.
-      guard let reason = (error as? IOError)?.description ?? damageReason(error) else { throw error }
-      vault.log.info("reading without a session: \(reason)")
+      guard error is IOError || damageReason(error) != nil else { throw error }
+      vault.log.info("reading without a session: \(error)")
     }
     try checkStillThere(points, vault)
     return Session(

@@ -143,4 +143,17 @@ struct RestoreTargetTests {
     #expect(error?.message.contains("not enough space") == true)
     #expect(try listing() == before)
   }
+
+  @Test(
+    "a vault that can't be written restores all the same, and says so",
+    arguments: [Errno.noSpace, .readOnlyFileSystem, .permissionDenied, .diskQuotaExceeded])
+  func vaultWithoutRoom(errno: Errno) throws {
+    let fixture = try EngineFixture()
+    let content = TestContent.mixed(100_000, seed: 3)
+    try fixture.backup(try fixture.image("disk", content))
+    fixture.wrap = { FailingStore($0, error: IOError("write", "vault", errno)) { _ in true } }
+    let report = try fixture.restore()
+    #expect(report.warnings.count == 1)
+    #expect(try fixture.restored("disk") == content)
+  }
 }
