@@ -67,7 +67,7 @@ package struct Backup: Sendable {
   }
 
   /// Backs up the sources that `openSources` returned. When it throws, no point has
-  /// appeared; but where only making the outcome's name durable failed, the whole point may be there.
+  /// appeared; where only making the outcome's name durable failed, the whole point may be there.
   package func run(_ sources: [SourceDisk], to vault: Vault) throws -> Report {
     let start = vault.host.clock.monotonicSeconds()
     let time = vault.now()

@@ -68,7 +68,8 @@ package final class Session: Sendable {
       hold = try register(id, vault, counter, .read, epoch, points)
     } catch {
       // A full disk too, which is no damage.
-      guard let reason = (error as? IOError)?.description ?? damageReason(error) else { throw error }
+      let refusal = (error as? IOError)?.description
+      guard let reason = refusal ?? damageReason(error) else { throw error }
       vault.log.info("reading without a session: \(reason)")
     }
     try checkStillThere(points, vault)
