@@ -47,7 +47,8 @@ final class PackVerification: Sendable {
     state = Lock(
       State(
         left: session.packs.keys.sorted()[...],
-        indexCheck: IndexCheck(session: session, index: index, report: report)))
+        indexCheck: IndexCheck(
+          session: session, index: index, report: report, interruption: interruption)))
     work = ParallelWork(interruption: interruption)
     runs = work.channel(capacity: resources.buffersPerStage)
     buffers = BufferPool(

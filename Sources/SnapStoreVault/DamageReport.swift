@@ -2,7 +2,8 @@ package import SnapStoreFormat
 internal import SnapStoreIO
 
 /// Everything that a verification found wrong with a vault, and which points lose by it. Filled by
-/// any number of lanes.
+/// any number of lanes. Bounded: beyond so many damages, those of an object are told as one, and
+/// beyond so many losses, a point is only named once; no point that loses is left out.
 package final class DamageReport: Sendable {
   /// What a point loses by one damage.
   package struct Loss: Sendable {
@@ -25,6 +26,8 @@ package final class DamageReport: Sendable {
     package var finding: DamageRecord.Finding?
     /// The pack that is gone or not as long as it was, where it is one.
     package var lostPack: ChunkIndex.LostPack?
+    /// Stands for all that is damaged in the object beyond what is told one by one.
+    fileprivate var standsForMore = false
   }
 
   fileprivate struct LossKey: Hashable {
@@ -38,14 +41,19 @@ package final class DamageReport: Sendable {
     var byID: [ChunkID: [Int]] = [:]
     var byObject: [String: [Int]] = [:]
     var losses: [LossKey: [Range<UInt64>]] = [:]
+    var losers: Set<PointID> = []
+    /// How often something was lost, told or not.
+    var lossCount = 0
     var rangeCount = 0
+    let limit: Int
   }
 
-  /// So many separate ranges are kept at most; what comes then is told without ranges.
-  private static let maximumRanges = 1 << 18
-  private let state = Lock(State())
+  private let state: Lock<State>
 
-  package init() {}
+  /// `limit`: how many damages, losses and ranges, each, are told one by one.
+  package init(limit: Int = 1 << 16) {
+    state = Lock(State(limit: limit))
+  }
 
   /// Takes note of damage to an object.
   func add(_ object: ObjectName, at offset: UInt64? = nil, _ problem: String) {
@@ -84,7 +92,7 @@ package final class DamageReport: Sendable {
         state.damages[$0].finding == finding
       }
       guard !isKnown else { return }
-      state.add(
+      state.addOneOfMany(
         Damage(object: "\(object)", offset: address.offset, problem: problem, finding: finding))
     }
   }
@@ -99,7 +107,7 @@ package final class DamageReport: Sendable {
         ]
       }
       for cause in causes {
-        state.losses[LossKey(damage: cause, point: point, disk: nil)] = []
+        state.lose(LossKey(damage: cause, point: point, disk: nil), nil)
       }
     }
   }
@@ -112,15 +120,7 @@ package final class DamageReport: Sendable {
   ) {
     state.withLock { state in
       for cause in state.causes(id, kind, locations) {
-        let key = LossKey(damage: cause, point: point, disk: disk)
-        var ranges = state.losses[key] ?? []
-        if let last = ranges.last, last.upperBound == range.lowerBound {
-          ranges[ranges.count - 1] = last.lowerBound..<range.upperBound
-        } else if state.rangeCount < Self.maximumRanges {
-          ranges.append(range)
-          state.rangeCount += 1
-        }
-        state.losses[key] = ranges
+        state.lose(LossKey(damage: cause, point: point, disk: disk), range)
       }
     }
   }
@@ -132,7 +132,8 @@ package final class DamageReport: Sendable {
     return damageReason(error).map { (nil, $0) }
   }
 
-  package var lossCount: Int { state.withLock { $0.losses.count } }
+  /// Grows whenever something is lost.
+  package var lossCount: Int { state.withLock { $0.lossCount } }
 
   /// All damages with their losses, in the order of objects and offsets.
   package func damages() -> [Damage] {
@@ -174,6 +175,32 @@ extension DamageReport.State {
     return number
   }
 
+  /// Adds a damage of which there may be any number.
+  @discardableResult
+  fileprivate mutating func addOneOfMany(_ damage: DamageReport.Damage) -> Int {
+    guard damages.count >= limit else { return add(damage) }
+    if let more = byObject[damage.object]?.first(where: { damages[$0].standsForMore }) {
+      return more
+    }
+    var more = DamageReport.Damage(object: damage.object, problem: "more of it is damaged")
+    more.standsForMore = true
+    return add(more)
+  }
+
+  fileprivate mutating func lose(_ key: DamageReport.LossKey, _ range: Range<UInt64>?) {
+    lossCount += 1
+    let isFirst = losers.insert(key.point).inserted
+    guard isFirst || losses[key] != nil || losses.count < limit else { return }
+    var ranges = losses[key] ?? []
+    if let range, let last = ranges.last, last.upperBound == range.lowerBound {
+      ranges[ranges.count - 1] = last.lowerBound..<range.upperBound
+    } else if let range, rangeCount < limit {
+      ranges.append(range)
+      rangeCount += 1
+    }
+    losses[key] = ranges
+  }
+
   /// The damages by which a chunk or map node is lost: its damaged records, else the packs that
   /// should hold it, else a new one that says that no copy is known.
   fileprivate mutating func causes(
@@ -181,10 +208,13 @@ extension DamageReport.State {
   ) -> [Int] {
     if let known = byID[id] { return known }
     let packs = locations.flatMap { byObject["\(ObjectName.pack($0.pack))"] ?? [] }
-      .filter { damages[$0].lostPack != nil }
+      .filter { damages[$0].lostPack != nil || damages[$0].standsForMore }
     guard packs.isEmpty else { return packs }
     let name = kind == .chunk ? "chunk" : "map node"
     guard !locations.isEmpty else {
+      guard damages.count < limit else {
+        return [addOneOfMany(.init(object: VaultFolder.packs, problem: ""))]
+      }
       return [
         add(
           .init(
@@ -193,7 +223,7 @@ extension DamageReport.State {
       ]
     }
     return locations.map { location in
-      add(
+      addOneOfMany(
         .init(
           object: "\(ObjectName.pack(location.pack))", offset: location.record.offset,
           problem: "has no good copy of \(name) \(id) there",

@@ -1,6 +1,6 @@
 internal import Logging
 package import SnapStoreFormat
-internal import SnapStoreIO
+package import SnapStoreIO
 
 /// Checks the index segments of a vault against the directories of its packs, as a verification
 /// does. A segment must tell of exactly the records that the packs it covers have.
@@ -25,12 +25,16 @@ package struct IndexCheck {
   private let session: Session
   private let index: ChunkIndex
   private let report: DamageReport
+  private let interruption: Interruption
   private var digests: [SerialName: Digest] = [:]
 
-  package init(session: Session, index: ChunkIndex, report: DamageReport) {
+  package init(
+    session: Session, index: ChunkIndex, report: DamageReport, interruption: Interruption
+  ) {
     self.session = session
     self.index = index
     self.report = report
+    self.interruption = interruption
   }
 
   /// Takes note of what a pack's own directory says.
@@ -75,7 +79,10 @@ package struct IndexCheck {
   private func packToldWrong(_ segment: IndexSegment) throws -> SerialName? {
     var last: ChunkID?
     var found = [Digest](repeating: Digest(), count: segment.packs.count)
+    var count: UInt64 = 0
     try segment.forEachEntry { entry, _ in
+      count += 1
+      if count.isMultiple(of: 1 << 12) && interruption.isRaised { throw Interrupted() }
       if let last, entry.id < last { throw FormatError.damaged("its entries are not in order") }
       last = entry.id
       guard try segment.mayContain(entry.id) else {
