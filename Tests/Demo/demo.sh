@@ -18,9 +18,10 @@ mkdir files
 for folder in /usr/bin /usr/share/doc /usr/share/perl; do
   [ ! -d "$folder" ] || cp -rL --parents "$folder" files 2>/dev/null || true
 done
-# Not more than a demonstration needs: the largest files go first.
+# Not more than a demonstration needs: the largest files go first. (sed reads to the end, where head
+# would leave sort with a broken pipe.)
 while [ "$(du -sm files | cut -f1)" -gt 400 ]; do
-  find files -type f -size +1M -printf '%s %p\0' | sort -znr | head -zn 20 | cut -zd' ' -f2- |
+  find files -type f -size +1M -printf '%s %p\0' | sort -znr | sed -zn 1,20p | cut -zd' ' -f2- |
     xargs -0 rm -f
 done
 mke2fs -q -F -t ext4 -d files disk.img "$(($(du -sm files | cut -f1) * 3 / 2 + 64))M"
@@ -34,7 +35,7 @@ cp --sparse=always disk.img monday.img
 say "The disk changes: a file is added and one is removed; then the second backup"
 head -c 3000000 /dev/urandom > report.bin
 debugfs -w -R 'write report.bin report.bin' disk.img 2>/dev/null
-debugfs -w -R "rm $(cd files && find usr/bin -type f -size +64k | sort | head -1)" disk.img \
+debugfs -w -R "rm $(cd files && find usr/bin -type f -size +64k | sort | sed -n 1p)" disk.img \
   2>/dev/null
 run backup --vault vault disk.img
 cp --sparse=always disk.img tuesday.img
