@@ -101,7 +101,10 @@ extension [UInt8] {
 extension RawSpan {
   /// The bytes as an array of their own.
   package func copied() -> [UInt8] {
-    unsafe [UInt8](unsafeUninitializedCapacity: byteCount) { target, count in
+    // An empty array made below would write its length to the one empty array that all threads
+    // share: a race, though of zeros.
+    guard byteCount > 0 else { return [] }
+    return unsafe [UInt8](unsafeUninitializedCapacity: byteCount) { target, count in
       unsafe withUnsafeBytes { source in
         unsafe UnsafeMutableRawBufferPointer(target).copyMemory(from: source)
       }
