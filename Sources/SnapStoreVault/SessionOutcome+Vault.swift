@@ -6,25 +6,32 @@ extension SessionOutcome {
   /// outcome is lost or damaged: it is only made once that says so.
   static func isCommitted(_ session: SessionID, _ vault: Vault) throws -> Bool {
     do {
-      if let outcome = try read(.outcome(session), vault) {
-        return outcome.session == session && outcome.verdict == .committed
+      if let outcome = try read(.outcome(session), of: session, vault) {
+        return outcome.verdict == .committed
       }
     } catch let failure {
       guard damageReason(failure) != nil else { throw failure }
-      guard let copy = try read(.outcomeCopy(session), vault) else { throw failure }
-      return copy.session == session && copy.verdict == .committed
+      guard let copy = try read(.outcomeCopy(session), of: session, vault) else { throw failure }
+      return copy.verdict == .committed
     }
-    guard let copy = try read(.outcomeCopy(session), vault) else { return false }
-    return copy.session == session && copy.verdict == .committed
+    guard let copy = try read(.outcomeCopy(session), of: session, vault) else { return false }
+    return copy.verdict == .committed
   }
 
-  private static func read(_ name: ObjectName, _ vault: Vault) throws -> SessionOutcome? {
+  /// Nil where there is none. One that is another session's is damaged: it says nothing about this.
+  private static func read(
+    _ name: ObjectName, of session: SessionID, _ vault: Vault
+  ) throws -> SessionOutcome? {
     guard let bytes = try vault.store.get(name, limit: FormatLimit.smallObject) else {
       return nil
     }
     do {
-      return try SessionOutcome(decoding: bytes.rawSpan)
-    } catch {
+      let outcome = try SessionOutcome(decoding: bytes.rawSpan)
+      guard outcome.session == session else {
+        throw FormatError.damaged("is that of session \(outcome.session)")
+      }
+      return outcome
+    } catch let error as FormatError {
       throw error.inObject("\(name)")
     }
   }

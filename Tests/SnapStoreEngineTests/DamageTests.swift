@@ -194,6 +194,20 @@ struct DamageTests {
     #expect(try fixture.restored("disk") == content)
   }
 
+  @Test("an outcome under another session's name is damaged, and takes no point away in silence")
+  func swappedOutcomes() throws {
+    let fixture = try backedUp()
+    try fixture.backup("\(fixture.directory.path)/disk.img", machine: "other")
+    let outcomes = try fixture.objects("outcomes").filter { !$0.hasSuffix(".2") }
+    let bytes = try outcomes.map { try Data(contentsOf: URL(fileURLWithPath: $0)) }
+    try bytes[0].write(to: URL(fileURLWithPath: outcomes[1]))
+    try bytes[1].write(to: URL(fileURLWithPath: outcomes[0]))
+    #expect(try PointCatalog(try fixture.vault()).entries.count == 2, "by their copies")
+    for path in outcomes { try FileManager.default.removeItem(atPath: "\(path).2") }
+    let catalog = try PointCatalog(try fixture.vault())
+    #expect(catalog.entries.isEmpty && catalog.unreadable.count == 2)
+  }
+
   @Test("latest does not pass over a newer point that is damaged")
   func damagedLatest() throws {
     let fixture = try backedUp()
