@@ -14,6 +14,11 @@ let settings: [SwiftSetting] =
     .enableExperimentalFeature("Lifetimes"),
   ]
 
+/// With SNAPSTORE_FUZZ in the environment there is a fuzzing program, and what it looks at tells
+/// libFuzzer where it goes (see `make fuzz`). Nobody else builds it.
+let isFuzzing = Context.environment["SNAPSTORE_FUZZ"] != nil
+let observed: [SwiftSetting] = isFuzzing ? [.unsafeFlags(["-sanitize=fuzzer"])] : []
+
 let crypto = Target.Dependency.product(name: "Crypto", package: "swift-crypto")
 let system = Target.Dependency.product(name: "SystemPackage", package: "swift-system")
 let logging = Target.Dependency.product(name: "Logging", package: "swift-log")
@@ -37,7 +42,7 @@ let package = Package(
 
     .target(
       name: "SnapStoreFormat", dependencies: ["CLZ4", "CXXHash", crypto],
-      swiftSettings: settings),
+      swiftSettings: settings + observed),
     .target(
       name: "SnapStoreIO", dependencies: ["CLinux", system],
       swiftSettings: settings),
@@ -96,3 +101,13 @@ let package = Package(
   ],
   swiftLanguageModes: [.v6]
 )
+
+if isFuzzing {
+  package.targets.append(
+    .executableTarget(
+      name: "SnapStoreFuzz", dependencies: ["SnapStoreFormat", "SnapStoreIO"], path: "Tests/Fuzz",
+      exclude: ["Corpus", "run.py"],
+      swiftSettings: settings + observed,
+      // The default linker can't link code that reports where it goes, and says an internal error.
+      linkerSettings: [.unsafeFlags(["-sanitize=fuzzer", "-use-ld=lld"])]))
+}
