@@ -5,6 +5,13 @@ BUILD = $(SWIFT) build --explicit-target-dependency-import-check error
 TEST = $(SWIFT) test --skip-build --disable-xctest
 BENCH ?= /var/tmp/snapstore-bench
 SNAPSTORE = .build/release/snapstore
+# How long `make fuzz` gives each decoder.
+SECONDS ?= 10
+# What `make sanitize` looks at, for races and for memory.
+ENGINE = SnapStoreEngineTests.(RoundTrip|Parent|Healing|Verify|IndexMerge)Tests
+CONCURRENT = SnapStoreIOTests|SnapStoreVaultTests|$(ENGINE)
+UNSAFE = SnapStoreFormatTests|SnapStoreIOTests|SnapStoreVaultTests|$(ENGINE)
+FUZZ = .build/asan/release/SnapStoreFuzz
 
 # Where `make install` puts things: below DESTDIR, for a system in which they will be in PREFIX.
 PREFIX ?= /usr/local
@@ -17,7 +24,7 @@ SOURCES = Package.swift $(shell find Sources -type f)
 
 .DEFAULT_GOAL := help
 .PHONY: help deps build release test test-release second-reader demo bench format lint clean \
-  soak documents install uninstall deb try-install try-package
+  soak sanitize fuzz documents install uninstall deb try-install try-package
 
 help: ## list the targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 16
@@ -42,6 +49,21 @@ test-release: deps ## run all tests on optimized code
 soak: deps ## the random tests for an hour or more: power cuts, kills, the model
 	$(BUILD) --build-tests -c release
 	SNAPSTORE_SOAK=1 $(TEST) -c release --filter 'ModelTests|KillTests|PowerCut|FaultTests'
+
+# Each sanitizer needs everything built anew, so in a folder of its own. What is optimized is slow
+# enough. Leaks are not looked for: what Swift's runtime keeps for ever counts as one.
+sanitize: deps ## the concurrent and the unsafe parts under thread and address sanitizer
+	$(BUILD) --build-tests -c release --sanitize=thread --scratch-path .build/tsan
+	$(TEST) -c release --sanitize=thread --scratch-path .build/tsan \
+	  --filter '$(CONCURRENT)'
+	$(BUILD) --build-tests -c release --sanitize=address --scratch-path .build/asan
+	ASAN_OPTIONS=detect_leaks=0 $(TEST) -c release --sanitize=address --scratch-path .build/asan \
+	  --filter '$(UNSAFE)'
+
+fuzz: deps ## every decoder on hostile bytes, each for SECONDS (10), from a kept corpus
+	SNAPSTORE_FUZZ=1 $(BUILD) -c release --sanitize=address --scratch-path .build/asan \
+	  --product SnapStoreFuzz
+	Tests/Fuzz/run.py $(FUZZ) .build/fuzz --seconds $(SECONDS)
 
 second-reader: release ## check vaults with the reader written from docs/format.md
 	rm -rf .build/second-reader
