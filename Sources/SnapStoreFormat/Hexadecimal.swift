@@ -26,6 +26,20 @@ package enum Hexadecimal {
     return result
   }
 
+  /// A number that counts objects: 8 digits, or more where it needs them.
+  package static func text(number: UInt64) -> String {
+    let digits = String(number, radix: 16)
+    return String(repeating: "0", count: max(0, 8 - digits.count)) + digits
+  }
+
+  /// From the text that the function above gives; nil for anything else, other spellings included.
+  package static func number(_ text: some StringProtocol) -> UInt64? {
+    guard let number = UInt64(text, radix: 16), self.text(number: number) == text else {
+      return nil
+    }
+    return number
+  }
+
   private static func value(_ digit: UInt8) -> UInt8? {
     switch digit {
     case UInt8(ascii: "0")...UInt8(ascii: "9"): digit - UInt8(ascii: "0")

@@ -63,15 +63,13 @@ package struct SerialName: Hashable, Sendable, Comparable, CustomStringConvertib
   package init?(_ text: some StringProtocol) {
     let parts = text.split(separator: "-", omittingEmptySubsequences: false)
     guard parts.count == 2, let session = SessionID(parts[0]),
-      let number = UInt64(parts[1], radix: 16)
+      let number = Hexadecimal.number(parts[1])
     else { return nil }
     self.init(session: session, number: number)
-    guard description == text else { return nil }
   }
 
   package var description: String {
-    let digits = String(number, radix: 16)
-    return "\(session)-" + String(repeating: "0", count: max(0, 8 - digits.count)) + digits
+    "\(session)-\(Hexadecimal.text(number: number))"
   }
 
   package static func < (left: SerialName, right: SerialName) -> Bool {

@@ -20,6 +20,8 @@ package enum ObjectKind: UInt32, Sendable, CaseIterable {
   case outcome = 7
   case damage = 8
   case verification = 9
+  case epoch = 10
+  case tombstone = 11
 }
 
 /// Feature bits. A set bit that this code does not know in `required` means: do not touch.

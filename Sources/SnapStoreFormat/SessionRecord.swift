@@ -4,6 +4,7 @@ package struct SessionRecord: Equatable, Sendable {
   package enum Purpose: UInt32, Sendable {
     case write = 1
     case read = 2
+    case collect = 3
   }
 
   private enum SectionType {

@@ -37,6 +37,8 @@ let decoders: [String: Check] = [
   "outcome": object(.outcome, SessionOutcome.self),
   "damage": object(.damage, DamageRecord.self),
   "verification": object(.verification, VerificationRecord.self),
+  "epoch": object(.epoch, EpochRecord.self),
+  "tombstone": object(.tombstone, TombstoneRecord.self),
   "pack": pack,
   "directory": directory,
   "record": record,

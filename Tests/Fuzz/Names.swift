@@ -6,7 +6,7 @@ import SnapStoreIO
   let text = String(decoding: input, as: UTF8.self)
   let found: [String?] = [
     Name(text)?.text, PointID(text)?.text, SerialName(text)?.description,
-    SessionID(text)?.description,
+    SessionID(text)?.description, TombstoneName(text)?.description, EpochName(text)?.description,
   ]
   for name in found.compactMap({ $0 }) {
     require(Array(name.utf8) == input, "\(name) has two spellings")

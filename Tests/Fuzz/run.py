@@ -64,7 +64,8 @@ def record():
 
 def names():
     session = "00112233445566778899aabbccddeeff"
-    return ["web.1", "20261122T100000Z-abcdef", session, session + "-0000001f", "vault"]
+    point = "20261122T100000Z-abcdef"
+    return ["web.1", point, point + "-00000002", session, session + "-0000001f", "vault"]
 
 
 SEEDS = {
@@ -74,6 +75,8 @@ SEEDS = {
     "outcome": lambda: with_sections("outcome"),
     "damage": lambda: with_sections("damage"),
     "verification": lambda: with_sections("verification"),
+    "epoch": lambda: with_sections("epoch"),
+    "tombstone": lambda: with_sections("tombstone"),
     "pack": lambda: [golden("pack")],
     "directory": lambda: [directory()],
     "record": lambda: [golden("record-head")] + record(),

@@ -12,9 +12,10 @@ from types import SimpleNamespace
 
 BLOCK, EXTENT, CHUNK, MINIMUM, SMALL = 4096, 4 << 20, 256 << 10, 16 << 10, 64 << 20
 STORED = CHUNK + 4096
-VAULT, PACK, TRAILER, SEGMENT, POINT, SESSION, OUTCOME, DAMAGE, VERIFICATION = range(1, 10)
+VAULT, PACK, TRAILER, SEGMENT, POINT, SESSION, OUTCOME, DAMAGE, VERIFICATION, EPOCH, TOMBSTONE = range(1, 12)
 NAME, POINTID = r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}", r"[0-9]{8}T[0-9]{6}Z-[0-9a-f]{6}"
-SERIAL = r"[0-9a-f]{32}-(?:[0-9a-f]{8}|[1-9a-f][0-9a-f]{8,15})"
+NUMBER = r"(?:[0-9a-f]{8}|[1-9a-f][0-9a-f]{8,15})"
+SERIAL = "[0-9a-f]{32}-" + NUMBER
 Record = namedtuple("Record", "id offset raw stored kind codec")
 Disk = namedtuple("Disk", "name size root")
 
@@ -193,9 +194,46 @@ def is_committed(data, session):
 def check_session(data, name):
     identity, points, host = small(data, SESSION, 1, 2, 3)
     need(identity.take(16).hex() == name, "is of another session")
-    identity.number(4, (1, 2)), identity.number(8), identity.time(), host.text()
+    identity.number(4, (1, 2, 3)), identity.number(8), identity.time(), host.text()
     [points.text(POINTID) for _ in range(points.number(8, range(1025)))]
     identity.end(), points.end()
+
+
+def read_epoch(data, name):
+    identity, *lists = small(data, EPOCH, 1, 2, 3)
+    number, _, _ = identity.number(8, range(1, 1 << 64)), identity.take(16), identity.time()
+    need(f"{number:08x}" == name.removesuffix(".2"), "has another name")
+    def packs(fields, has_since):
+        for _ in range(fields.number(8, range((1 << 20) + 1))):
+            yield f"{fields.take(16).hex()}-{fields.number(8):016x}"
+            has_since and fields.number(8, range(number + 1))
+    condemned, doomed = (list(packs(fields, fields is lists[0])) for fields in lists)
+    for fields in (identity, *lists):
+        fields.end()
+    need(all(names == sorted(set(names)) for names in (condemned, doomed))
+         and not set(condemned) & set(doomed), "its packs are not in order")
+    def short(name):
+        return f"{name[:32]}-{int(name[33:], 16):08x}"
+    return SimpleNamespace(number=number, data=data, condemned={short(name) for name in condemned},
+                           doomed={short(name) for name in doomed})
+
+
+def read_tombstone(data, name):
+    """The state: 1 deleted, 2 undeleted, 3 final; and the hash of the point."""
+    identity, = small(data, TOMBSTONE, 1)
+    need(f"{identity.text(POINTID)}-{identity.number(8, range(1, 1 << 64)):08x}" == name,
+         "has another name")
+    state, _, seconds = identity.number(4, (1, 2, 3)), identity.time(), identity.number(8)
+    need(state == 1 or seconds == 0, "has seconds")
+    identity.end()
+    sections = frame(data, TOMBSTONE, (1,))
+    hash_ = None
+    if 2 in sections:
+        subject = Fields(body(data, sections, 2))
+        subject.text(NAME), subject.number(8, range(1, 1 << 63))
+        hash_ = subject.take(32)
+        subject.end()
+    return state, hash_
 
 
 def check_verification(data, name, count):
@@ -319,15 +357,17 @@ def filter_place(id_, blocks):
     return word0 * blocks >> 64, bits
 
 
-def check_segment(data, vault, packs, count):
+def check_segment(data, vault, packs, count, doomed):
     """Compares a segment with the directories of its packs, and its filter with one made anew."""
     covered, entries, blocks = segment(data)
     for name, size in covered:
-        need(name in packs and len(packs[name].data) == size, f"covers {name}, not there")
+        need(name in doomed or name in packs and len(packs[name].data) == size,
+             f"covers {name}, not there")
     keys = [(record.id, covered[row][0], record) for record, row in entries]
     need([key[0] for key in keys] == sorted(key[0] for key in keys), "is not sorted")
-    need(sorted(keys) == sorted((record.id, name, record) for name, _ in covered
-                                for record in packs[name].records), "is not what the packs hold")
+    need(sorted(key for key in keys if key[1] in packs) == sorted(
+        (record.id, name, record) for name, _ in covered if name in packs
+        for record in packs[name].records), "is not what the packs hold")
     rebuilt = [0] * max(1, -(-12 * len(entries) // 512))
     for record, _ in entries:
         block, bits = filter_place(record.id, len(rebuilt))
@@ -415,8 +455,19 @@ class Vault:
                   for name in reversed(self.names("points", POINTID + r"\.[12]"))]
         copies = [point for point in copies if point]
         self.descriptor = self.attempt("vault", read_descriptor) or copies[0].vault
+        steps = {}  # the newest tombstone of each point
+        for name in self.names("tombstones", f"{POINTID}-{NUMBER}"):
+            if steps.get(name[:23], (0,))[0] < int(name[24:], 16):
+                steps[name[:23]] = int(name[24:], 16), self.attempt(
+                    "tombstones/" + name, read_tombstone, name) or (1, None)
+        self.states = {point: step[0] for point, (_, step) in steps.items()}
         self.points = {point.id: point for point in copies  # copy 1 comes last
-                       if point.vault.id == self.descriptor.id and self.exists(point)}
+                       if point.vault.id == self.descriptor.id and self.exists(point)
+                       and self.states.get(point.id) != 3}
+        newest = max(self.names("epochs", NUMBER), key=lambda name: int(name, 16), default=None)
+        epoch = newest and (self.attempt("epochs/" + newest, read_epoch, newest)
+                            or self.attempt(f"epochs/{newest}.2", read_epoch, newest))
+        self.doomed = epoch.doomed if epoch else set()
         for name in self.names("packs", SERIAL):
             data = self.attempt("packs/" + name, lambda data: data)
             records = data and self.attempt("packs/" + name, directory, self.descriptor, name)
@@ -500,7 +551,7 @@ def check(vault):
             vault.problems.append(f"packs/{name}: the directory is not what a scan finds")
         count.update({"records": len(pack.records), "packs": 1})
     for name in vault.names("index", SERIAL):
-        vault.attempt("index/" + name, check_segment, own, vault.packs, count)
+        vault.attempt("index/" + name, check_segment, own, vault.packs, count, vault.doomed)
     for name in vault.names("sessions", "[0-9a-f]{32}"):
         vault.attempt("sessions/" + name, check_session, name)
     for name in vault.names("damage", SERIAL):
@@ -508,7 +559,8 @@ def check(vault):
     for name in vault.names("verifications", "[0-9a-f]{32}"):
         vault.attempt("verifications/" + name, check_verification, name, count)
     for point in sorted(vault.points.values(), key=lambda point: (point.machine, point.sequence)):
-        print(f"{point.id} {point.machine} {point.sequence}",
+        deleted = ["deleted"] if vault.states.get(point.id) == 1 else []
+        print(f"{point.id} {point.machine} {point.sequence}", *deleted,
               *(f"{disk.name}={disk.size}" for disk in point.disks))
         for copy in "12":
             if vault.attempt(f"points/{point.id}.{copy}", lambda data: data) != point.data:
@@ -534,7 +586,8 @@ def check_disk(vault, point, disk, seen, count):
 
 
 def restore(vault, point, target):
-    newest = max(vault.points.values(), key=lambda point: (point.sequence, point.time, point.id))
+    newest = max((point for point in vault.points.values() if vault.states.get(point.id) != 1),
+                 key=lambda point: (point.sequence, point.time, point.id))
     point = newest if point == "latest" else vault.points[point]
     os.makedirs(target)
     for disk in point.disks:

@@ -33,6 +33,12 @@ struct Encoding: Sendable, CustomTestStringConvertible {
     Encoding(name: "verification", bytes: { Sample.verification.encoded() }) {
       (bytes) throws(FormatError) in _ = try VerificationRecord(decoding: bytes.rawSpan)
     },
+    Encoding(name: "epoch", bytes: { Sample.epoch.encoded() }) {
+      (bytes) throws(FormatError) in _ = try EpochRecord(decoding: bytes.rawSpan)
+    },
+    Encoding(name: "tombstone", bytes: { try Sample.tombstone().encoded() }) {
+      (bytes) throws(FormatError) in _ = try TombstoneRecord(decoding: bytes.rawSpan)
+    },
     Encoding(name: "record head", bytes: { Sample.encoded(Sample.record) }) {
       (bytes) throws(FormatError) in _ = try PackRecord(decodingHead: bytes.rawSpan)
     },

@@ -174,7 +174,7 @@ import Testing
   @Test func unknownPurposesVerdictsAndConsistencies() throws {
     let session = try Self.rewriting(
       Sample.sessionRecord.encoded(), .session, section: 1
-    ) { $0.put(UInt32(3), at: 16) }
+    ) { $0.put(UInt32(4), at: 16) }
     let outcome = try Self.rewriting(
       Sample.outcome.encoded(), .outcome, section: 1
     ) { $0.put(UInt32(0), at: 16) }
@@ -190,5 +190,78 @@ import Testing
     #expect(
       Refusal.of { () throws(FormatError) in _ = try RecoveryPoint(decoding: point.rawSpan) }
         == .unsupported)
+  }
+
+  static func epoch(
+    condemned: [(UInt64, since: UInt64)] = [], doomed: [UInt64] = [], number: UInt64 = 7
+  ) throws -> Refusal {
+    var bytes = try rewriting(Sample.epoch.encoded(), .epoch, section: 1) { $0.put(number, at: 0) }
+    bytes = try rewriting(bytes, .epoch, section: 2) { body in
+      var writer = ByteWriter()
+      writer.append(UInt64(condemned.count))
+      for (pack, since) in condemned {
+        SerialName(session: Sample.session, number: pack).encode(to: &writer)
+        writer.append(since)
+      }
+      body = writer.bytes
+    }
+    bytes = try rewriting(bytes, .epoch, section: 3) { body in
+      var writer = ByteWriter()
+      writer.append(UInt64(doomed.count))
+      for pack in doomed {
+        SerialName(session: Sample.session, number: pack).encode(to: &writer)
+      }
+      body = writer.bytes
+    }
+    return Refusal.of { () throws(FormatError) in
+      _ = try EpochRecord(decoding: bytes.rawSpan)
+    }
+  }
+
+  @Test func epochsThatContradictThemselvesAreRefused() throws {
+    #expect(try Self.epoch(condemned: [(1, 0), (2, 7)], doomed: [3, 4]) == .accepted)
+    #expect(try Self.epoch(condemned: [(1, 8)]) == .damaged)
+    #expect(try Self.epoch(condemned: [(1, .max)]) == .damaged)
+    #expect(try Self.epoch(condemned: [(2, 0), (1, 0)]) == .damaged)
+    #expect(try Self.epoch(condemned: [(1, 0), (1, 0)]) == .damaged)
+    #expect(try Self.epoch(doomed: [4, 3]) == .damaged)
+    #expect(try Self.epoch(doomed: [3, 3]) == .damaged)
+    #expect(try Self.epoch(condemned: [(1, 0)], doomed: [1]) == .damaged)
+    #expect(try Self.epoch(number: 0) == .damaged)
+  }
+
+  /// Counts that the bytes can't have, or that would take all memory.
+  @Test(arguments: [3, 1 << 20, (1 << 20) + 1, 1 << 40, UInt64.max] as [UInt64])
+  func hostileCountsOfPacks(_ count: UInt64) throws {
+    for section in [2, 3] as [UInt32] {
+      let bytes = try Self.rewriting(Sample.epoch.encoded(), .epoch, section: section) {
+        $0.put(count, at: 0)
+      }
+      let refusal = Refusal.of { () throws(FormatError) in
+        _ = try EpochRecord(decoding: bytes.rawSpan)
+      }
+      #expect(refusal == .damaged, "section \(section)")
+    }
+  }
+
+  @Test func hostileTombstones() throws {
+    func refusal(_ section: UInt32, _ change: (inout [UInt8]) -> Void) throws -> Refusal {
+      let bytes = try Self.rewriting(
+        try Sample.tombstone().encoded(), .tombstone, section: section, change)
+      return Refusal.of { () throws(FormatError) in
+        _ = try TombstoneRecord(decoding: bytes.rawSpan)
+      }
+    }
+    // Behind the point's ID of 8 + 23 bytes: number, state.
+    #expect(try refusal(1) { $0.put(UInt64(0), at: 31) } == .damaged)
+    #expect(try refusal(1) { $0.put(UInt32(0), at: 39) } == .unsupported)
+    #expect(try refusal(1) { $0.put(UInt32(4), at: 39) } == .unsupported)
+    #expect(try refusal(1) { $0[8] = UInt8(ascii: "/") } == .damaged)
+    // The machine's name of 8 + 5 bytes, the sequence number, the hash.
+    #expect(try refusal(2) { $0.replaceSubrange(8..<13, with: Array("../..".utf8)) } == .damaged)
+    #expect(try refusal(2) { $0.put(UInt64(0), at: 13) } == .damaged)
+    #expect(try refusal(2) { $0.put(UInt64.max, at: 13) } == .damaged)
+    #expect(try refusal(2) { $0.removeLast() } == .damaged)
+    #expect(try refusal(2) { $0.append(0) } == .damaged)
   }
 }

@@ -74,6 +74,20 @@ enum Sample {
   static let verification = VerificationRecord(
     session: session, time: time, points: [parentID, pointID])
 
+  static let epoch = EpochRecord(
+    number: 7, session: session, time: time,
+    condemned: [
+      .init(pack: SerialName(session: session, number: 0x21), unreachedSince: 5),
+      .init(pack: SerialName(session: session, number: 0x22), unreachedSince: nil),
+    ], doomed: [packName])
+
+  static func tombstone() throws -> TombstoneRecord {
+    TombstoneRecord(
+      name: TombstoneName(point: pointID, number: 1), state: .deleted, time: time,
+      softDeleteSeconds: 14 * 86400,
+      subject: .init(machine: try name("web.1"), sequence: 42, hash: seed))
+  }
+
   static let record = PackRecord(
     kind: .chunk, codec: .lz4, rawLength: 262_144, storedLength: 4321, id: id(2),
     storedChecksum: 0x0123_4567_89AB_CDEF)
