@@ -72,8 +72,10 @@ package struct Backup: Sendable {
     let start = vault.host.clock.monotonicSeconds()
     let time = vault.now()
     progress.begin(total: sources.reduce(0) { $0 + $1.byteCount })
-    let parent = try PointCatalog(vault).latest(of: machine)?.point
-    let session = try Session.beginWriting(vault, leaningOn: parent.map { [$0.id] } ?? [])
+    let newest = try PointCatalog(vault).latest(of: machine)?.point
+    let session = try Session.beginWriting(vault, leaningOn: newest.map { [$0.id] } ?? [])
+    // It may have been deleted before the session was registered.
+    let parent = newest.flatMap { session.leansOn.contains($0.id) ? $0 : nil }
     let index = try ChunkIndex(session: session, memory: resources.indexByteCount)
     let pipeline = BackupPipeline(
       disks: sources, parents: parentMaps(sources, parent, index, session), session: session,

@@ -52,10 +52,10 @@ package struct Restore: Sendable {
     do {
       written = try restore(in: session)
     } catch {
-      session.endReading()
+      session.end()
       throw error
     }
-    session.endReading()
+    session.end()
     return Report(
       files: disks.map { disk in
         Report.File(

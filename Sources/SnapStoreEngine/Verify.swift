@@ -38,15 +38,17 @@ package struct Verify: Sendable {
     let time = vault.now()
     let counter = CountingObjectStore(vault.store)
     let vault = vault.through(counter)
-    // Listed before the packs are: what these points need is in that listing.
-    let catalog = try PointCatalog(vault)
+    // Listed before the packs are: what these points need is in that listing. And once more after
+    // the session registered: what is still there then is kept for as long as it runs.
+    var catalog = try PointCatalog(vault)
     let session = try Session.beginReading(vault, leaningOn: point.map { [$0.id] } ?? [])
-    defer { session.endReading() }
+    defer { session.end() }
+    catalog.keep(stillIn: try PointCatalog(vault))
     let index = try ChunkIndex(session: session, memory: resources.indexByteCount)
     defer { index.recordDamage() }
 
     let report = DamageReport()
-    let points = point.map { [$0] } ?? catalog.entries.map(\.point)
+    let points = point.map { [$0] } ?? catalog.kept.map(\.point)
     let chunkCount = try check(points, catalog, index, session, report)
     let (damaged, healed) = sort(report, index)
     let lost = Set(damaged.flatMap(\.losses).map(\.point))

@@ -41,11 +41,11 @@ extension ChunkIndex {
   package func lostPacks() throws -> [LostPack] {
     var lost: [SerialName: LostPack] = [:]
     let later = try laterPacks()
-    for segment in segments where !segment.hasAllPacks {
+    for segment in segments where segment.packs.contains(where: { !isThere($0) }) {
       do {
         try segment.forEachEntry { entry, isUsable in
           let pack = segment.packs[Int(entry.pack)]
-          guard !isUsable, !later.contains(pack),
+          guard !isUsable, !later.contains(pack), !isDoomed(pack.name),
             lost[pack.name] != nil || !isWhole(pack.name)
           else { return }
           var known = lost[pack.name] ?? LostPack(pack: pack, byteCount: listedByteCount(pack.name))
@@ -57,6 +57,10 @@ extension ChunkIndex {
       }
     }
     return lost.values.sorted { $0.pack.name < $1.pack.name }
+  }
+
+  private func isThere(_ pack: CoveredPack) -> Bool {
+    isDoomed(pack.name) || listedByteCount(pack.name) == pack.byteCount
   }
 
   /// Whether some segment knows the pack by the size that it has.

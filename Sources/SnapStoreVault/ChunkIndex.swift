@@ -16,6 +16,8 @@ package final class ChunkIndex: Sendable {
     var segments: [IndexSegment] = []
     /// Nil: claimed, and not yet in a finished pack.
     var table: [ChunkID: ChunkLocation?] = [:]
+    /// What lies in condemned packs that no segment covers: to be read, and for nothing else.
+    var condemned: [ChunkID: ChunkLocation] = [:]
     /// Of what no good copy was found: known by name, and to be stored again by who has it.
     var lost: Set<ChunkID> = []
     /// Segments whose packs are all covered otherwise, or will be by the next one.
@@ -69,6 +71,7 @@ package final class ChunkIndex: Sendable {
     let later = try laterPacks()
     func isLost(_ pack: CoveredPack) -> Bool {
       session.packs[pack.name] != pack.byteCount && !later.contains(pack)
+        && !session.condemned.doomed.contains(pack.name)
     }
     for segment in segments where segment.packs.contains(where: isLost) {
       do {
@@ -127,10 +130,16 @@ package final class ChunkIndex: Sendable {
       }
       // Of these, the next listing must show a segment: it was there before they committed.
       let before = overlooked
-      overlooked = try Set(unknownPacks().map(\.session)).filter(hasCommitted)
+      overlooked = try Set(unknownPacks().filter(isOverlooked).map(\.session))
       if listed == nil || !isGone && overlooked.isSubset(of: before) { break }
     }
     return overlooked.isEmpty
+  }
+
+  /// Whether a segment over this pack should be there: its session has committed, and it was not
+  /// deleted since it was listed.
+  private func isOverlooked(_ pack: SerialName) throws -> Bool {
+    try hasCommitted(pack.session) && session.vault.store.open(.pack(pack)) != nil
   }
 
   /// The packs of the session's listing that no open segment covers, in order.
@@ -196,8 +205,8 @@ package final class ChunkIndex: Sendable {
       state.nextSegmentNumber += 1
       state.segments.append(
         try IndexSegment(
-          name, reader: reader, listing: listing, cache: cache, number: state.nextSegmentNumber,
-          filterBudget: &state.filterBudget))
+          name, reader: reader, listing: listing, condemned: session.condemned, cache: cache,
+          number: state.nextSegmentNumber, filterBudget: &state.filterBudget))
       for entry in entries { state.table[entry.id] = nil }
     }
   }
@@ -205,6 +214,8 @@ package final class ChunkIndex: Sendable {
   /// Reads what a pack holds from the pack itself; false where that is damaged.
   @discardableResult
   private func addByDirectory(_ pack: CoveredPack) throws -> Bool {
+    // A doomed one may be deleted at any moment.
+    guard try session.vault.store.open(.pack(pack.name)) != nil else { return false }
     let directory: [PackDirectoryEntry]
     do {
       directory = try packs.directory(pack.name, vault: session.vault.descriptor.id)
@@ -229,7 +240,9 @@ package final class ChunkIndex: Sendable {
       return (state.segments, state.lost)
     }
     for index in ids.indices where isNew[index] && !lost.contains(ids[index]) {
-      isNew[index] = try !copies(of: ids[index], in: segments).contains(where: isGood)
+      isNew[index] = try !copies(of: ids[index], in: segments).contains {
+        isGood($0) && !$0.isCondemned
+      }
     }
     state.withLock { state in
       for index in ids.indices where isNew[index] {
@@ -250,7 +263,7 @@ package final class ChunkIndex: Sendable {
   /// parent point says of them must not be relied on.
   package var lost: Set<ChunkID> { state.withLock { $0.lost } }
 
-  private func isGood(_ copy: IndexSegment.Copy) -> Bool {
+  func isGood(_ copy: IndexSegment.Copy) -> Bool {
     copy.isUsable && !known.covers(copy.location)
   }
 
@@ -260,9 +273,10 @@ package final class ChunkIndex: Sendable {
   /// Puts into the vault what this run found damaged. No error keeps a run from its end.
   package func recordDamage() { found.record(in: session, known: known) }
 
-  /// Every known copy of a chunk in finished packs. With `doubtful`, those that are known to be
-  /// damaged, or in packs that are missing or have another size, come last: nothing may be built on
-  /// them, but a record that is there may still be good, and says so itself.
+  /// Every known copy of a chunk in finished packs, those in condemned ones last. With `doubtful`,
+  /// those that are known to be damaged, or in packs that are missing or have another size, come
+  /// behind them: nothing may be built on these, but a record that is there may still be good, and
+  /// says so itself.
   package func locations(
     of id: ChunkID, doubtful: Bool = false
   ) throws -> [ChunkLocation] {
@@ -271,7 +285,9 @@ package final class ChunkIndex: Sendable {
     }
     let copies = try copies(of: id, in: segments)
     var found = own.map { [$0] } ?? []
-    found += copies.filter(isGood).map(\.location)
+    found += copies.filter { isGood($0) && !$0.isCondemned }.map(\.location)
+    found += copies.filter { isGood($0) && $0.isCondemned }.map(\.location)
+    if let last = state.withLock({ $0.condemned[id] }) { found.append(last) }
     if doubtful { found += copies.filter { !isGood($0) }.map(\.location) }
     return found
   }
@@ -289,7 +305,10 @@ package final class ChunkIndex: Sendable {
         guard let reason = damageReason(error) else { throw error }
         try setAside(segment, reason, isWrong: Self.isWrong(error))
         let (own, left) = state.withLock { ($0.table[id].flatMap { $0 }, $0.segments) }
-        let copy = own.map { [IndexSegment.Copy(location: $0, isUsable: true)] } ?? []
+        let copy =
+          own.map {
+            [IndexSegment.Copy(location: $0, isUsable: true, isCondemned: false, entry: 0)]
+          } ?? []
         return copy + (try copies(of: id, in: left))
       }
     }
@@ -357,7 +376,12 @@ package final class ChunkIndex: Sendable {
       guard !state.uncovered.contains(where: { $0.pack == pack }) else { return false }
       for entry in directory {
         let location = ChunkLocation(pack: pack.name, record: entry.record)
-        if !known.covers(location) { state.table[entry.id] = .some(location) }
+        guard !known.covers(location) else { continue }
+        if session.condemned.contains(pack.name) && pack.name.session != session.id {
+          state.condemned[entry.id] = location
+        } else {
+          state.table[entry.id] = .some(location)
+        }
       }
       state.uncovered.append((pack, directory))
       state.uncoveredEntryCount += directory.count
@@ -406,6 +430,18 @@ package final class ChunkIndex: Sendable {
 
   /// The size of a pack in the listing that counts; nil where it is not in there.
   func listedByteCount(_ pack: SerialName) -> UInt64? { session.packs[pack] }
+
+  /// Whether a collection has decided that the pack goes: that it is missing is no loss.
+  func isDoomed(_ pack: SerialName) -> Bool { session.condemned.doomed.contains(pack) }
+
+  /// The packs that index segments cover, there or not.
+  package var coveredPacks: Set<SerialName> { Set(segments.flatMap(\.packs).map(\.name)) }
+
+  /// Where an ID lies that no segment tells of: in a pack of this session, or one that was read by
+  /// its directory.
+  func unsegmented(_ id: ChunkID) -> ChunkLocation? {
+    state.withLock { $0.table[id].flatMap { $0 } ?? $0.condemned[id] }
+  }
 
   var segments: [IndexSegment] { state.withLock { $0.segments } }
 

@@ -5,9 +5,9 @@ package import SnapStoreIO
 /// Merges small index segments, so that hundreds of backups leave a few (`MergePolicy` says which).
 ///
 /// A merged segment is durable before its inputs are deleted, so at every moment each of their
-/// packs is covered, whoever is killed, and however many merge the same at once. Merging loses no
-/// knowledge: a segment of which a pack is missing, that is damaged, or that has something this
-/// version does not know, is left as it is.
+/// packs is covered, whoever is killed, and however many merge the same at once. What a collection
+/// has doomed is left out. Merging loses no other knowledge: a segment of which another pack is
+/// missing, that is damaged, or that has something this version does not know, is left as it is.
 package struct IndexMerge: Sendable {
   private let session: Session
   private let interruption: Interruption
@@ -18,10 +18,12 @@ package struct IndexMerge: Sendable {
     self.interruption = interruption
   }
 
-  /// Merges until nothing is to do. What fails is logged and harms nothing: the inputs stay.
-  package func run() {
+  /// Merges until nothing is to do. What fails is logged and harms nothing: the inputs stay. With
+  /// `rewritingDoomed`, segments over much that is doomed are written anew first.
+  package func run(rewritingDoomed: Bool = false) {
     do {
-      var inputs = try openInputs()
+      var inputs = try openInputs(atLeast: rewritingDoomed ? 1 : MergePolicy.segmentsPerTier)
+      if rewritingDoomed { try leaveOutDoomed(&inputs) }
       while true {
         let names = MergePolicy.nextGroup(
           of: inputs.map { .init(name: $0.name, entryCount: $0.head.layout.entryCount) })
@@ -45,16 +47,43 @@ package struct IndexMerge: Sendable {
   }
 
   /// The segments that may be merged; none where there can't be enough.
-  private func openInputs() throws -> [MergeInput] {
+  private func openInputs(atLeast count: Int) throws -> [MergeInput] {
     let names = try vault.store.list(VaultFolder.index).compactMap { SerialName($0.name.key) }
       .sorted()
-    guard names.count >= MergePolicy.segmentsPerTier else { return [] }
+    guard names.count >= count else { return [] }
     let inputs = try names.compactMap(open)
     // What a listed segment covers was there before it, so it is in this later listing, or lost.
     let packs = try vault.listPacks()
     return inputs.filter { input in
-      input.head.packs.allSatisfy { packs[$0.name] == $0.byteCount }
+      input.head.packs.allSatisfy { isDoomed($0) || packs[$0.name] == $0.byteCount }
     }
+  }
+
+  /// Deletes segments over nothing but doomed packs, and writes those anew of which they are a
+  /// quarter or more.
+  private func leaveOutDoomed(_ inputs: inout [MergeInput]) throws {
+    var group: [MergeInput] = []
+    for input in inputs {
+      let all = input.head.packs.reduce(0) { $0 &+ $1.byteCount }
+      let doomed = input.head.packs.filter(isDoomed).reduce(0) { $0 &+ $1.byteCount }
+      guard doomed > 0, doomed >= all / 4 else { continue }
+      inputs.removeAll { $0.name == input.name }
+      if doomed == all {
+        try vault.store.delete(.indexSegment(input.name))
+        continue
+      }
+      group.append(input)
+      let entries = group.reduce(0) { $0 + $1.head.layout.entryCount }
+      if group.count == MergePolicy.maximumInputs || entries >= MergePolicy.maximumEntries / 2 {
+        inputs.append(try merge(group))
+        group = []
+      }
+    }
+    if !group.isEmpty { inputs.append(try merge(group)) }
+  }
+
+  private func isDoomed(_ pack: CoveredPack) -> Bool {
+    session.condemned.doomed.contains(pack.name)
   }
 
   /// Nil for one that is gone, damaged, or has something that this version does not know.
@@ -72,14 +101,14 @@ package struct IndexMerge: Sendable {
 
   /// Writes one segment for all of them, and then deletes them.
   private func merge(_ inputs: [MergeInput]) throws -> MergeInput {
-    let table = PackTable(inputs)
+    let table = PackTable(inputs, isLeftOut: isDoomed)
     let entries = MergedEntries(
       try zip(inputs, table.places).map {
         try SegmentCursor($0, packs: $1, interruption: interruption)
       }, dropsEqual: table.hasOverlap)
     var entryCount = inputs.reduce(0) { $0 + $1.head.layout.entryCount }
-    if table.hasOverlap {
-      // The count is written before the entries, so those that are equal have to be counted first.
+    if table.hasOverlap || table.leavesOut {
+      // The count is written before the entries, so those that stay have to be counted first.
       entryCount = 0
       var counting = entries
       try counting.forEach { _ in entryCount += 1 }
@@ -113,16 +142,18 @@ package struct IndexMerge: Sendable {
 /// The packs of several segments, each once.
 private struct PackTable {
   private(set) var packs: [CoveredPack] = []
-  /// Of each segment, where its packs are in `packs`.
-  private(set) var places: [[UInt32]] = []
+  /// Of each segment, where its packs are in `packs`; nil for one that is left out.
+  private(set) var places: [[UInt32?]] = []
   /// Whether a pack is covered more than once.
-  var hasOverlap: Bool { packs.count < places.reduce(0) { $0 + $1.count } }
+  var hasOverlap: Bool { packs.count < places.reduce(0) { $0 + $1.count { $0 != nil } } }
+  var leavesOut: Bool { places.contains { $0.contains(nil) } }
 
-  init(_ inputs: [MergeInput]) {
+  init(_ inputs: [MergeInput], isLeftOut: (CoveredPack) -> Bool) {
     var known: [CoveredPack: UInt32] = [:]
     for input in inputs {
       places.append(
         input.head.packs.map { pack in
+          if isLeftOut(pack) { return nil }
           if let place = known[pack] { return place }
           let place = UInt32(packs.count)
           known[pack] = place

@@ -20,6 +20,7 @@ final class IndexSegment: Sendable {
   let name: SerialName
   let packs: [CoveredPack]
   private let usable: [Bool]
+  private let condemned: [Bool]
   private let layout: IndexSegmentLayout
   private let reader: any ObjectReader
   private let cache: PageCache
@@ -31,7 +32,8 @@ final class IndexSegment: Sendable {
   /// `filterBudget` is what is left for filters in memory, and is lowered by what this one takes.
   init(
     _ name: SerialName, reader: any ObjectReader, listing: [SerialName: UInt64],
-    cache: PageCache, number: UInt32, filterBudget: inout Int
+    condemned: CondemnedPacks = CondemnedPacks(), cache: PageCache, number: UInt32,
+    filterBudget: inout Int
   ) throws {
     self.name = name
     self.reader = reader
@@ -42,6 +44,7 @@ final class IndexSegment: Sendable {
       layout = head.layout
       packs = head.packs
       usable = packs.map { listing[$0.name] == $0.byteCount }
+      self.condemned = packs.map { condemned.contains($0.name) }
 
       let filterByteCount = Int(layout.filterPages) * IndexPage.byteCount
       if filterByteCount <= filterBudget {
@@ -55,7 +58,6 @@ final class IndexSegment: Sendable {
     }
   }
 
-  var hasAllPacks: Bool { usable.allSatisfy { $0 } }
   var entryCount: UInt64 { layout.entryCount }
 
   /// Calls `body` for every entry in order, with the row of its pack in `packs` and whether that
@@ -88,6 +90,10 @@ final class IndexSegment: Sendable {
   struct Copy {
     var location: ChunkLocation
     var isUsable: Bool
+    /// Whether its pack is condemned, so that it is there to be read and for nothing else.
+    var isCondemned: Bool
+    /// Which of the segment's entries it is.
+    var entry: UInt64
   }
 
   /// Every copy of a chunk that this segment knows.
@@ -108,7 +114,8 @@ final class IndexSegment: Sendable {
           found.append(
             Copy(
               location: ChunkLocation(pack: packs[pack].name, record: entry.record),
-              isUsable: usable[pack]))
+              isUsable: usable[pack], isCondemned: condemned[pack],
+              entry: page * UInt64(IndexPage.entriesPerPage) + UInt64(index)))
           index += 1
         }
         return index == count

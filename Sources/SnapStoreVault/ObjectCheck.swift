@@ -32,6 +32,18 @@ package struct ObjectCheck {
       let record = try VerificationRecord(decoding: bytes)
       guard record.session == id else { throw .damaged("says that it is \(record.session)") }
     }
+    try check(VaultFolder.tombstones) { key, bytes throws(FormatError) in
+      guard let name = TombstoneName(key) else { return }
+      let record = try TombstoneRecord(decoding: bytes)
+      guard record.name == name else { throw .damaged("says that it is \(record.name)") }
+    }
+    try check(VaultFolder.epochs) { key, bytes throws(FormatError) in
+      guard let name = EpochName(key.hasSuffix(".2") ? key.dropLast(2) : key[...]) else { return }
+      let record = try EpochRecord(decoding: bytes)
+      guard record.number == name.number else {
+        throw .damaged("says that it is epoch \(record.number)")
+      }
+    }
     checkChains(catalog)
     for lost in catalog.unreadable where lost.error.code == .damaged {
       let copies = [ObjectName.point(lost.id, copy: 1), .point(lost.id, copy: 2)].map { "\($0)" }
@@ -96,10 +108,12 @@ package struct ObjectCheck {
         throw .damaged("is of another vault")
       }
     }
-    for entry in catalog.entries {
+    for entry in catalog.kept {
       for copy in 1...2 {
         let name = ObjectName.point(entry.point.id, copy: copy)
         if try vault.store.open(name) == nil {
+          // Deleted for ever while it was looked at: then both copies go.
+          guard try !Tombstones(vault, of: entry.point.id).isFinal(entry.point.id) else { break }
           report.add(name, "is missing; the other copy is used")
         } else {
           try check(name) { bytes throws(FormatError) in
@@ -128,18 +142,20 @@ package struct ObjectCheck {
       let outcome = try SessionOutcome(decoding: bytes)
       guard outcome.session == id else { throw .damaged("is that of session \(outcome.session)") }
     }
-    for session in Set(catalog.entries.map(\.point.session)).sorted()
+    for session in Set(catalog.kept.map(\.point.session)).sorted()
     where try vault.store.open(.outcome(session)) == nil {
       report.add(.outcome(session), "is missing; its copy is used")
     }
   }
 
-  /// Each point names those before it by their hashes, and counts on from them.
+  /// Each point names those before it by their hashes, and counts on from them. The tombstones of
+  /// those that were deleted for ever say what they were.
   private func checkChains(_ catalog: PointCatalog) {
-    for machine in catalog.machines {
-      let entries = catalog.entries(of: machine)
-      let sequences = Dictionary(
-        entries.map { ($0.hash, $0.point.sequence) }, uniquingKeysWith: { first, _ in first })
+    let gone = catalog.tombstones.gone
+    for machine in Set(catalog.kept.map(\.point.machine)) {
+      let entries = catalog.kept.filter { $0.point.machine == machine }
+      var sequences = gone.filter { $0.value.machine == machine }.mapValues(\.sequence)
+      for entry in entries { sequences[entry.hash] = entry.point.sequence }
       for entry in entries {
         let name = ObjectName.point(entry.point.id, copy: 1)
         for hash in entry.point.previous where sequences[hash] == nil {

@@ -99,6 +99,21 @@ package final class PackCheck {
     }
   }
 
+  /// Reads one record by itself; whether it is what the entry says, down to its content. False too
+  /// where the pack does not give it.
+  package func isWhole(_ entry: PackDirectoryEntry, in pack: SerialName) throws -> Bool {
+    do {
+      let start = entry.record.offset
+      let bytes = try packs.reader(pack).bytes(start..<(start + UInt64(entry.record.byteCount)))
+      guard bytes.count == entry.record.byteCount else { return false }
+      if case .damaged = check(bytes.rawSpan, entry) { return false }
+      return true
+    } catch {
+      guard damageReason(error) != nil else { throw error }
+      return false
+    }
+  }
+
   private func content(_ raw: RawSpan, _ entry: PackDirectoryEntry) -> Verdict {
     let domain: ChunkHasher.Domain = entry.kind == .chunk ? .chunk : .mapNode
     guard vault.hasher.id(of: raw, domain: domain) == entry.id else {

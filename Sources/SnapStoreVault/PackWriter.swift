@@ -66,14 +66,17 @@ package struct RecordEncoder: Sendable {
 /// Appends batches of records to packs, one pack after the other. A finished pack is durable before
 /// the index hears of it. One lane at a time.
 package final class PackWriter {
+  package static let fullByteCount: UInt64 = 64 << 20
+
   /// A pack is finished at this many bytes: 64 MiB, and less while the session has stored less than
   /// 1 GiB. An unfinished pack is what a kill costs, so it stays a small share of what was done.
   package static func packByteCount(afterStoring byteCount: UInt64) -> UInt64 {
-    min(64 << 20, max(8 << 20, byteCount / 16))
+    min(fullByteCount, max(8 << 20, byteCount / 16))
   }
 
   private let session: Session
   private let index: ChunkIndex
+  private let fixedByteCount: UInt64?
   private var pack: OpenPack?
 
   private struct OpenPack {
@@ -83,10 +86,15 @@ package final class PackWriter {
     var directory: [PackDirectoryEntry] = []
   }
 
-  package init(session: Session, index: ChunkIndex) {
+  /// `packByteCount`: when a pack is finished, where that is not to depend on what was stored.
+  package init(session: Session, index: ChunkIndex, packByteCount: UInt64? = nil) {
     self.session = session
     self.index = index
+    fixedByteCount = packByteCount
   }
+
+  /// The packs that were finished, with their sizes.
+  package private(set) var finished: [CoveredPack] = []
 
   /// Appends records that lie one behind the other; the places of `entries` are relative to
   /// `records`.
@@ -99,7 +107,8 @@ package final class PackWriter {
       pack.directory.append(entry)
     }
     pack.byteCount += UInt64(records.byteCount)
-    if pack.byteCount >= Self.packByteCount(afterStoring: session.storedByteCount) {
+    let full = fixedByteCount ?? Self.packByteCount(afterStoring: session.storedByteCount)
+    if pack.byteCount >= full {
       try finish(pack)
     } else {
       self.pack = pack
@@ -130,6 +139,7 @@ package final class PackWriter {
       throw VaultError(.aborted, "a pack named \(pack.name) exists already")
     }
     let covered = CoveredPack(name: pack.name, byteCount: pack.byteCount + UInt64(trailer.count))
+    finished.append(covered)
     try index.add(covered, pack.directory)
   }
 }

@@ -7,16 +7,27 @@ package struct PointCatalog: Sendable {
   package struct Entry: Sendable {
     package var point: RecoveryPoint
     package var hash: RecoveryPoint.Hash
+    /// Whether it was deleted, and can be brought back.
+    package var isDeleted = false
   }
 
-  /// In the order of machine, sequence, time.
+  /// All that are kept, deleted ones too, in the order of machine, sequence, time.
+  package private(set) var kept: [Entry]
+  /// Those that are not deleted, in the same order.
   package private(set) var entries: [Entry]
-  /// Points of which no copy can be read, with the reason.
+  /// Those that are deleted and can be brought back, in the same order.
+  package var deleted: [Entry] { kept.filter(\.isDeleted) }
+  package private(set) var tombstones: Tombstones
+  /// Points of which no copy can be read, with the reason; those that were deleted aside.
   package private(set) var unreadable: [(id: PointID, error: FormatError)]
 
+  /// Deleted, and unreadable.
+  private var hidden: [PointID] = []
+
   package init(_ vault: Vault) throws {
-    entries = []
+    kept = []
     unreadable = []
+    tombstones = try Tombstones(vault)
     var copies: [PointID: [ObjectName]] = [:]
     for object in try vault.store.list(VaultFolder.points) {
       let parts = object.name.key.split(separator: ".", omittingEmptySubsequences: false)
@@ -24,10 +35,12 @@ package struct PointCatalog: Sendable {
       else { continue }
       copies[id, default: []].append(object.name)
     }
-    for (id, names) in copies {
+    for (id, names) in copies where !tombstones.isFinal(id) {
       do {
-        let entry = try Self.read(id, names.sorted { $0.key < $1.key }, vault).get()
-        if try SessionOutcome.isCommitted(entry.point.session, vault) { entries.append(entry) }
+        let found = try Self.read(id, names.sorted { $0.key < $1.key }, vault)
+        guard var entry = try found?.get() else { continue }
+        entry.isDeleted = tombstones.isDeleted(id)
+        if try SessionOutcome.isCommitted(entry.point.session, vault) { kept.append(entry) }
       } catch let error as FormatError {
         unreadable.append((id, error))
       } catch {
@@ -35,18 +48,21 @@ package struct PointCatalog: Sendable {
         unreadable.append((id, .damaged(reason)))
       }
     }
-    entries.sort {
+    kept.sort {
       ($0.point.machine, $0.point.sequence, $0.point.time, $0.point.id)
         < ($1.point.machine, $1.point.sequence, $1.point.time, $1.point.id)
     }
+    entries = kept.filter { !$0.isDeleted }
+    hidden = unreadable.map(\.id).filter(tombstones.isDeleted)
+    unreadable.removeAll { tombstones.isDeleted($0.id) }
     unreadable.sort { $0.id < $1.id }
   }
 
-  /// The first copy that is good; the last one's error if none is.
-  private static func read(
+  /// The first copy that is good; the last one's error if none is; nil if none is there any more.
+  static func read(
     _ id: PointID, _ names: [ObjectName], _ vault: Vault
-  ) throws -> Result<Entry, FormatError> {
-    var failure = FormatError.damaged("no copy can be read")
+  ) throws -> Result<Entry, FormatError>? {
+    var failure: FormatError?
     for name in names {
       do {
         guard let bytes = try vault.store.get(name, limit: FormatLimit.smallObject) else {
@@ -63,9 +79,17 @@ package struct PointCatalog: Sendable {
         guard let reason = damageReason(error) else { throw error }
         failure = .damaged(reason)
       }
-      vault.log.info("\(failure)")
+      if let failure { vault.log.info("\(failure)") }
     }
-    return .failure(failure)
+    return failure.map { .failure($0) }
+  }
+
+  /// Leaves out what was deleted since for ever.
+  package mutating func keep(stillIn later: PointCatalog) {
+    let still = Set(later.kept.map(\.point.id))
+    kept.removeAll { !still.contains($0.point.id) }
+    entries.removeAll { !still.contains($0.point.id) }
+    tombstones = later.tombstones
   }
 
   /// The machines that have points, in order.
@@ -83,22 +107,41 @@ package struct PointCatalog: Sendable {
     entries.last { $0.point.machine == machine }
   }
 
-  /// The sequence number that the machine's next point gets.
+  /// The sequence number that the machine's next point gets. Deleted points count for it.
   package func nextSequence(of machine: Name) -> UInt64 {
-    (latest(of: machine)?.point.sequence ?? 0) + 1
+    (kept.last { $0.point.machine == machine }?.point.sequence ?? 0) + 1
   }
 
-  /// The hashes of the machine's points to which no other point links.
+  /// The hashes of the machine's points, deleted or not, to which no other point links.
   package func heads(of machine: Name) -> [RecoveryPoint.Hash] {
-    let entries = entries(of: machine)
+    let entries = kept.filter { $0.point.machine == machine }
     let linked = Set(entries.flatMap(\.point.previous))
     return entries.map(\.hash).filter { !linked.contains($0) }
+  }
+
+  /// The newest tombstone says that a point is gone for ever, or hidden; or it never was.
+  private func missing(_ text: String, machine: Name?) -> VaultError {
+    let deleted = deleted.map(\.point).filter { machine == nil || $0.machine == machine }
+    if text != "latest", let point = deleted.first(where: { $0.id.text.hasPrefix(text) }) {
+      return VaultError(
+        .notThere, "recovery point \(point.id) is deleted",
+        hint: "bring it back first: snapstore point undelete \(point.id)")
+    }
+    if text == "latest" {
+      return VaultError(
+        .notThere, "the vault has no recovery points",
+        hint: deleted.isEmpty
+          ? "make one with: snapstore backup"
+          : "deleted ones can be brought back: snapstore points --deleted")
+    }
+    return VaultError(
+      .notThere, "there is no recovery point \(text)", hint: "list them with: snapstore points")
   }
 
   /// The point that a person means: `latest`, an ID, or the unique beginning of one. `machine`
   /// narrows it down; `latest` needs it where the vault has more machines than one.
   package func resolve(_ text: String, machine: Name?) throws -> Entry {
-    if let machine, !machines.contains(machine) {
+    if let machine, !kept.contains(where: { $0.point.machine == machine }) {
       throw VaultError(
         .notThere, "there is no recovery point of a machine named \(machine)", hint: machinesHint)
     }
@@ -106,8 +149,7 @@ package struct PointCatalog: Sendable {
     if text == "latest" {
       guard let last = candidates.last else {
         if let damaged = unreadable.last { throw Self.unreadable(damaged) }
-        throw VaultError(
-          .notThere, "the vault has no recovery points", hint: "make one with: snapstore backup")
+        throw missing(text, machine: machine)
       }
       guard machine != nil || machines.count == 1 else {
         throw VaultError(
@@ -122,16 +164,49 @@ package struct PointCatalog: Sendable {
       if let damaged = unreadable.first(where: { $0.id.text.hasPrefix(text) }) {
         throw Self.unreadable(damaged)
       }
-      throw VaultError(
-        .notThere, "there is no recovery point \(text)", hint: "list them with: snapstore points")
+      throw missing(text, machine: machine)
     }
-    guard matches.count == 1 else {
-      let some = matches.prefix(4).map(\.point.id.text).joined(separator: ", ")
-      throw VaultError(
-        .ambiguous, "\(text) is the beginning of \(matches.count) recovery points: \(some)",
-        hint: "give more of the ID")
-    }
+    guard matches.count == 1 else { throw Self.ambiguous(text, matches.map(\.point.id)) }
     return match
+  }
+
+  /// The point that a person wants to delete: an ID or the unique beginning of one, whether the
+  /// point is deleted already or can't be read; and what it is, where that can be told.
+  package func resolveAny(
+    _ text: String
+  ) throws -> (id: PointID, subject: TombstoneRecord.Subject?) {
+    let known = Dictionary(uniqueKeysWithValues: kept.map { ($0.point.id, $0) })
+    let id = try unique(text, known.keys + unreadable.map(\.id) + hidden)
+    return (
+      id,
+      known[id].map { entry in
+        TombstoneRecord.Subject(
+          machine: entry.point.machine, sequence: entry.point.sequence, hash: entry.hash)
+      }
+    )
+  }
+
+  /// The deleted point that a person wants back.
+  package func resolveDeleted(_ text: String) throws -> PointID {
+    try unique(text, deleted.map(\.point.id) + hidden)
+  }
+
+  private func unique(_ text: String, _ ids: some Sequence<PointID>) throws -> PointID {
+    let matches = ids.filter { $0.text.hasPrefix(text) && !text.isEmpty }.sorted()
+    guard let match = matches.first else {
+      throw VaultError(
+        .notThere, "there is no recovery point \(text) that could be meant",
+        hint: "list them with: snapstore points, or snapstore points --deleted")
+    }
+    guard matches.count == 1 else { throw Self.ambiguous(text, matches) }
+    return match
+  }
+
+  private static func ambiguous(_ text: String, _ matches: [PointID]) -> VaultError {
+    VaultError(
+      .ambiguous,
+      "\(text) is the beginning of \(matches.count) recovery points: "
+        + matches.prefix(4).map(\.text).joined(separator: ", "), hint: "give more of the ID")
   }
 
   private static func unreadable(_ point: (id: PointID, error: FormatError)) -> VaultError {

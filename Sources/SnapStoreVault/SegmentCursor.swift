@@ -19,8 +19,8 @@ struct SegmentCursor {
   private static let pagesPerRead: UInt64 = 16
 
   private let input: MergeInput
-  /// Of each pack of the segment, its place in the merged table.
-  private let packs: [UInt32]
+  /// Of each pack of the segment, its place in the merged table; nil for one that is left out.
+  private let packs: [UInt32?]
   private let interruption: Interruption
   private var pages: [UInt8] = []
   private var firstPage: UInt64 = 0
@@ -29,7 +29,7 @@ struct SegmentCursor {
   /// last one.
   private(set) var entry: IndexEntry?
 
-  init(_ input: MergeInput, packs: [UInt32], interruption: Interruption) throws {
+  init(_ input: MergeInput, packs: [UInt32?], interruption: Interruption) throws {
     self.input = input
     self.packs = packs
     self.interruption = interruption
@@ -45,9 +45,15 @@ struct SegmentCursor {
     }
   }
 
+  /// Loads the entry at `position`, or the next one that is not left out.
   private mutating func load() throws {
+    while try !loadOne() { position += 1 }
+  }
+
+  /// False where the entry there is left out.
+  private mutating func loadOne() throws -> Bool {
     entry = nil
-    guard position < input.head.layout.entryCount else { return }
+    guard position < input.head.layout.entryCount else { return true }
     let (page, index) = position.quotientAndRemainder(dividingBy: UInt64(IndexPage.entriesPerPage))
     do {
       let size = UInt64(IndexPage.byteCount)
@@ -60,8 +66,10 @@ struct SegmentCursor {
       guard loaded.pack < UInt32(packs.count) else {
         throw FormatError.damaged("an entry names a pack that is not in the table")
       }
-      loaded.pack = packs[Int(loaded.pack)]
+      guard let place = packs[Int(loaded.pack)] else { return false }
+      loaded.pack = place
       entry = loaded
+      return true
     } catch {
       guard let reason = damageReason(error) else { throw error }
       throw unreadable(reason)

@@ -4,14 +4,20 @@ package import SnapStoreIO
 
 /// One writer's or long reader's run against a vault (docs/format.md, "Sessions").
 ///
-/// The order matters, and `begin` keeps it: read the epoch, register, then list packs, then look
-/// again whether the points the session leans on are still there. What a session relies on is what
-/// it saw after it registered.
+/// The order matters, and `begin` keeps it: read the epoch's number, register, then learn which
+/// packs are condemned, list packs, and look again whether the points the session leans on are
+/// still there. What a session relies on is what it saw after it registered.
 package final class Session: Sendable {
   package let id: SessionID
   package let vault: Vault
-  /// The packs that were there after the session registered.
+  /// The packs that were there after the session registered, the doomed ones aside.
   package let packs: [SerialName: UInt64]
+  /// Packs that were there and are doomed.
+  package let doomedPacks: [SerialName: UInt64]
+  /// What nothing new may rely on.
+  package let condemned: CondemnedPacks
+  /// The points that the session leans on: they were there after it registered, and stay.
+  package let leansOn: [PointID]
   /// False for a reader that could not write to the vault.
   package let isRegistered: Bool
   private let counter: CountingObjectStore
@@ -20,38 +26,71 @@ package final class Session: Sendable {
   private let nextSerial = Lock<UInt64>(1)
 
   private init(
-    id: SessionID, vault: Vault, counter: CountingObjectStore, packs: [SerialName: UInt64],
+    id: SessionID, vault: Vault, counter: CountingObjectStore, view: View,
     hold: (any ObjectHold)?, purpose: SessionRecord.Purpose
   ) {
     self.id = id
     self.vault = vault
     self.counter = counter
-    self.packs = packs
+    packs = view.packs
+    doomedPacks = view.doomedPacks
+    condemned = view.condemned
+    leansOn = view.leansOn
     self.hold = hold
     self.purpose = purpose
     isRegistered = hold != nil
   }
 
-  /// A session that will write a point.
+  /// What a session saw after it registered.
+  private struct View {
+    var packs: [SerialName: UInt64]
+    var doomedPacks: [SerialName: UInt64] = [:]
+    var condemned = CondemnedPacks()
+    var leansOn: [PointID]
+
+    /// The epoch is read before the listing, so that a pack in it which a late deletion takes away
+    /// is known to be doomed; and after it, so that one which is missing there is not taken for
+    /// lost.
+    init(_ vault: Vault, leaningOn points: [PointID]) throws {
+      try vault.learnCondemned(&condemned)
+      packs = try vault.listPacks()
+      try vault.learnCondemned(&condemned)
+      for pack in condemned.doomed { doomedPacks[pack] = packs.removeValue(forKey: pack) }
+      leansOn = try points.filter { try Session.isStillThere($0, vault) }
+    }
+  }
+
+  /// A session that will write a point. A point it wanted to lean on that was deleted meanwhile is
+  /// not in `leansOn`.
   package static func beginWriting(
     _ vault: Vault, leaningOn points: [PointID]
   ) throws -> Session {
-    let epoch = try readEpoch(vault)
+    try beginChanging(vault, .write, leaningOn: points)
+  }
+
+  /// A session that collects.
+  package static func beginCollecting(_ vault: Vault) throws -> Session {
+    try beginChanging(vault, .collect, leaningOn: [])
+  }
+
+  private static func beginChanging(
+    _ vault: Vault, _ purpose: SessionRecord.Purpose, leaningOn points: [PointID]
+  ) throws -> Session {
+    let epoch = try vault.newestEpochNumber()
     let counter = CountingObjectStore(vault.store)
     let removed = try vault.store.removeAbandoned()
     if removed > 0 { vault.log.info("removed \(removed) unfinished files of dead runs") }
     let id = randomID(vault.host)
-    guard let hold = try register(id, vault, counter, .write, epoch, points) else {
+    guard let hold = try register(id, vault, counter, purpose, epoch, points) else {
       throw VaultError(.aborted, "a session of the same ID is registered already")
     }
-    try checkStillThere(points, vault)
-    let packs = try vault.listPacks()
+    let view = try View(vault, leaningOn: points)
     // Another writer's name can be seen before it is durable; what this session builds on must be.
     for folder in [VaultFolder.packs, VaultFolder.points, VaultFolder.outcomes] {
       try vault.store.synchronize(folder)
     }
     return Session(
-      id: id, vault: vault, counter: counter, packs: packs, hold: hold, purpose: .write)
+      id: id, vault: vault, counter: counter, view: view, hold: hold, purpose: purpose)
   }
 
   /// A session that reads a point for long. Where the vault can't be written (a read-only medium,
@@ -60,7 +99,7 @@ package final class Session: Sendable {
   package static func beginReading(
     _ vault: Vault, leaningOn points: [PointID]
   ) throws -> Session {
-    let epoch = try readEpoch(vault)
+    let epoch = try vault.newestEpochNumber()
     let counter = CountingObjectStore(vault.store)
     let id = randomID(vault.host)
     var hold: (any ObjectHold)?
@@ -71,25 +110,18 @@ package final class Session: Sendable {
       guard error is IOError || damageReason(error) != nil else { throw error }
       vault.log.info("reading without a session: \(error)")
     }
-    try checkStillThere(points, vault)
-    return Session(
-      id: id, vault: vault, counter: counter, packs: try vault.listPacks(), hold: hold,
-      purpose: .read)
+    let session = Session(
+      id: id, vault: vault, counter: counter, view: try View(vault, leaningOn: points),
+      hold: hold, purpose: .read)
+    if let point = points.first(where: { !session.leansOn.contains($0) }) {
+      session.end()
+      throw VaultError(.notThere, "recovery point \(point) was deleted meanwhile")
+    }
+    return session
   }
 
   private static func randomID(_ host: HostSystem) -> SessionID {
     SessionID(high: host.randomness.next(), low: host.randomness.next())
-  }
-
-  /// The number of the newest decision of a collection: 0, as long as there was none. A vault that
-  /// was collected has packs which must not be relied on, so this program refuses it.
-  private static func readEpoch(_ vault: Vault) throws -> UInt64 {
-    guard try vault.store.list(VaultFolder.epochs).isEmpty else {
-      throw VaultError(
-        .unsupported, "the vault at \(vault.store.location) was collected by a newer snapstore",
-        hint: "use a newer snapstore")
-    }
-    return 0
   }
 
   private static func register(
@@ -102,12 +134,12 @@ package final class Session: Sendable {
     return try store.putHeld(.session(id), record.encoded())
   }
 
-  private static func checkStillThere(_ points: [PointID], _ vault: Vault) throws {
+  private static func isStillThere(_ point: PointID, _ vault: Vault) throws -> Bool {
     let names = Set(try vault.store.list(VaultFolder.points).map(\.name))
-    for point in points
-    where !names.contains(.point(point, copy: 1)) && !names.contains(.point(point, copy: 2)) {
-      throw VaultError(.notThere, "recovery point \(point) was deleted meanwhile")
+    guard names.contains(.point(point, copy: 1)) || names.contains(.point(point, copy: 2)) else {
+      return false
     }
+    return try Tombstones(vault, of: point).isWhole(point)
   }
 
   /// The store through which the session writes, so that its bytes are counted.
@@ -157,15 +189,15 @@ package final class Session: Sendable {
     return UInt64(2 * point.encoded().count + 2 * outcome.encoded().count)
   }
 
-  /// Ends a reader's session: nobody needs to know of it any more. A writer's record stays, for a
-  /// collection to remove after it has seen its outcome.
-  package func endReading() {
-    precondition(purpose == .read)
+  /// Ends the session of a reader or a collection: nobody needs to know of it any more. A writer's
+  /// record stays, for a collection to remove after it has seen its outcome.
+  package func end() {
+    precondition(purpose != .write)
     guard isRegistered else { return }
     do {
       try vault.store.delete(.session(id))
     } catch {
-      // What was read is read; a collection takes the record of a session that nobody holds.
+      // What was done is done; a collection takes the record of a session that nobody holds.
       vault.log.info("the session's record stays in the vault: \(error)")
     }
   }

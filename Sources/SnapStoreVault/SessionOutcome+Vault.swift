@@ -2,20 +2,22 @@ internal import SnapStoreFormat
 internal import SnapStoreIO
 
 extension SessionOutcome {
-  /// Whether the session's outcome, or its copy, says `committed`. The copy counts where the
-  /// outcome is lost or damaged: it is only made once that says so.
+  /// Whether the session's outcome, or its copy, says `committed`.
   static func isCommitted(_ session: SessionID, _ vault: Vault) throws -> Bool {
+    try verdict(of: session, vault) == .committed
+  }
+
+  /// How a session ended, by its outcome or the copy; nil where it has not. The copy counts where
+  /// the outcome is lost or damaged: it is only made once that says `committed`.
+  static func verdict(of session: SessionID, _ vault: Vault) throws -> Verdict? {
     do {
-      if let outcome = try read(.outcome(session), of: session, vault) {
-        return outcome.verdict == .committed
-      }
+      if let outcome = try read(.outcome(session), of: session, vault) { return outcome.verdict }
     } catch let failure {
       guard damageReason(failure) != nil else { throw failure }
       guard let copy = try read(.outcomeCopy(session), of: session, vault) else { throw failure }
-      return copy.verdict == .committed
+      return copy.verdict
     }
-    guard let copy = try read(.outcomeCopy(session), of: session, vault) else { return false }
-    return copy.verdict == .committed
+    return try read(.outcomeCopy(session), of: session, vault)?.verdict
   }
 
   /// Nil where there is none. One that is another session's is damaged: it says nothing about this.

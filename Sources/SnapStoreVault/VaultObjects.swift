@@ -15,8 +15,10 @@ package enum VaultFolder {
   package static let damage = "damage"
   /// Which points runs have verified.
   package static let verifications = "verifications"
-  /// Decisions of collections; this program makes none, and leaves a vault alone that has some.
+  /// Decisions of collections.
   package static let epochs = "epochs"
+  /// What was deleted, brought back, and deleted for ever.
+  package static let tombstones = "tombstones"
 }
 
 extension ObjectName {
@@ -49,6 +51,18 @@ extension ObjectName {
 
   static func verification(_ session: SessionID) -> ObjectName {
     ObjectName(folder: VaultFolder.verifications, key: session.description)
+  }
+
+  static func epoch(_ number: UInt64) -> ObjectName {
+    ObjectName(folder: VaultFolder.epochs, key: EpochName(number).description)
+  }
+
+  static func epochCopy(_ number: UInt64) -> ObjectName {
+    ObjectName(folder: VaultFolder.epochs, key: "\(EpochName(number)).2")
+  }
+
+  static func tombstone(_ name: TombstoneName) -> ObjectName {
+    ObjectName(folder: VaultFolder.tombstones, key: name.description)
   }
 
   /// A point is stored twice, as copy 1 and copy 2.

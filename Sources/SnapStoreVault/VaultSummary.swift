@@ -22,7 +22,8 @@ package struct VaultSummary: Sendable {
     pointCount = catalog.entries.count
     let folders = [
       VaultFolder.packs, VaultFolder.index, VaultFolder.points, VaultFolder.sessions,
-      VaultFolder.outcomes, VaultFolder.damage, VaultFolder.verifications, "",
+      VaultFolder.outcomes, VaultFolder.damage, VaultFolder.verifications,
+      VaultFolder.epochs, VaultFolder.tombstones, "",
     ]
     for folder in folders {
       for object in try vault.store.list(folder) {

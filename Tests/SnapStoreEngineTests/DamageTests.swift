@@ -220,15 +220,18 @@ struct DamageTests {
     #expect(error?.message.contains(second.id.text) == true)
   }
 
-  @Test("a vault that was collected by a newer program is left alone")
-  func collected() throws {
+  @Test("where the newest epoch can't be read, a backup relies on no pack, and all goes on")
+  func damagedEpoch() throws {
     let fixture = try backedUp()
     try FileManager.default.createDirectory(
       atPath: "\(fixture.vaultPath)/epochs", withIntermediateDirectories: false)
-    try Data([1]).write(to: URL(fileURLWithPath: "\(fixture.vaultPath)/epochs/1"))
-    let error = #expect(throws: VaultError.self) {
-      try fixture.backup("\(fixture.directory.path)/disk.img")
-    }
-    #expect(error?.code == .unsupported)
+    try Data([1]).write(to: URL(fileURLWithPath: "\(fixture.vaultPath)/epochs/00000001"))
+    let other = try fixture.image("other", content)
+    let report = try fixture.backup(other)
+    let figures = report.point.disks[0].figures
+    #expect(figures.newByteCount > 0 && figures.reusedByteCount == 0)
+    _ = try fixture.restore()
+    let found = try fixture.verify()
+    #expect(found.damaged.map(\.object) == ["epochs/00000001"])
   }
 }

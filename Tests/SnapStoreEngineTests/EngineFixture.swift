@@ -67,9 +67,12 @@ final class EngineFixture: @unchecked Sendable {
   }
 
   /// Restores to a new directory of that name.
-  func restore(_ point: String = "latest", to name: String = "restored") throws -> Restore.Report {
+  func restore(
+    _ point: String = "latest", machine: String? = nil, to name: String = "restored"
+  ) throws -> Restore.Report {
     let vault = try vault()
-    let entry = try PointCatalog(vault).resolve(point, machine: nil)
+    let entry = try PointCatalog(vault).resolve(
+      point, machine: try machine.map { try #require(Name($0)) })
     return try Restore(entry.point, disks: [], to: "\(directory.path)/\(name)").run(from: vault)
   }
 
@@ -99,7 +102,7 @@ final class EngineFixture: @unchecked Sendable {
   func directory(ofPackAt path: String) throws -> [PackDirectoryEntry] {
     let name = try #require(SerialName(URL(fileURLWithPath: path).lastPathComponent))
     let session = try Session.beginReading(try vault(), leaningOn: [])
-    defer { session.endReading() }
+    defer { session.end() }
     return try PackCheck(session: session).directory(of: name)
   }
 

@@ -155,17 +155,20 @@ struct CatalogTests {
     #expect(try store.isHeld(name))
     let bytes = try #require(try store.get(name, limit: 10_000))
     #expect(try SessionRecord(decoding: bytes.rawSpan).leansOn == [point])
-    reader.endReading()
+    reader.end()
     #expect(try store.list("sessions").count == before)
   }
 
-  @Test("a session does not begin on a point that is gone")
+  @Test("a session does not lean on a point that is gone: a reader fails, a writer knows")
   func leaningOnNothing() throws {
     let fixture = try CatalogFixture()
     let gone = PointID(time: Timestamp(seconds: 5), random: 5)
     #expect(throws: VaultError.self) {
-      try Session.beginWriting(fixture.vault, leaningOn: [gone])
+      try Session.beginReading(fixture.vault, leaningOn: [gone])
     }
+    let point = try fixture.commit("web")
+    let writer = try Session.beginWriting(fixture.vault, leaningOn: [gone, point])
+    #expect(writer.leansOn == [point])
   }
 
   @Test("a foreign vault's point is not taken for one of this")

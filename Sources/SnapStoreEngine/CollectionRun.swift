@@ -1,0 +1,211 @@
+internal import Logging
+internal import SnapStoreFormat
+internal import SnapStoreIO
+internal import SnapStoreVault
+
+/// One round of a collection: looks, marks, decides, deletes. `CollectionRound` says what follows
+/// from what is seen; the steps are those of docs/format.md, "Collection".
+struct CollectionRun {
+  enum End {
+    /// Nothing is left that could be done now.
+    case done
+    case goOn
+    /// Another collection decided meanwhile.
+    case superseded
+  }
+
+  let vault: Vault
+  let options: Collect
+  private(set) var report = Collect.Report()
+  var end = End.done
+  private var number: UInt64?
+
+  init(vault: Vault, options: Collect) {
+    self.vault = vault
+    self.options = options
+  }
+
+  /// Whether there is a decision now that this round did not know, and did not make.
+  func isSuperseded() throws -> Bool {
+    guard let number else { return false }
+    return try vault.newestEpochNumber() >= number
+  }
+
+  mutating func run() throws {
+    let look = VaultLook(vault)
+    var round = CollectionRound(base: try vault.newestEpoch())
+    number = round.number
+    try declareTheDead(&round, look)
+    let over = try PointDeletion(vault).finishSoftDeletes(
+      at: vault.now(), isDry: options.isDryRun)
+
+    let session =
+      options.isDryRun
+      ? try Session.beginReading(vault, leaningOn: []) : try Session.beginCollecting(vault)
+    defer { session.end() }
+    round.own = session.id
+    let index = try ChunkIndex(session: session, memory: options.resources.indexByteCount)
+    do {
+      try collect(&round, look, session, index, over: Set(over))
+    } catch {
+      if try !isSuperseded() { index.recordDamage() }
+      throw error
+    }
+  }
+
+  /// Steps 2 and 3.
+  private mutating func declareTheDead(_ round: inout CollectionRound, _ look: VaultLook) throws {
+    let (sessions, records) = try look.sessions()
+    let outcomes = try look.outcomes()
+    for dead in round.begin(sessions, withOutcomes: outcomes) where !options.isDryRun {
+      try look.abort(dead)
+    }
+    report.waitingFor = sessions.filter {
+      $0.isAlive && $0.purpose != .collect && !outcomes.contains($0.id)
+    }.compactMap { records[$0.id] }
+  }
+
+  private mutating func collect(
+    _ round: inout CollectionRound, _ look: VaultLook, _ session: Session, _ index: ChunkIndex,
+    over: Set<PointID>
+  ) throws {
+    if !options.isDryRun { try index.writeSegment() }
+    let marks = LiveMarks(index: index)
+    let marking = CollectionMarking(
+      session: session, index: index, marks: marks, resources: options.resources,
+      progress: options.progress, interruption: options.interruption)
+    let contents = try marking.readDirectories()
+    let points = try findRoots(&round, look, over: over)
+    try marking.mark(points.roots)
+
+    let lives = marks.lives
+    let plan = session.packs.map { name, byteCount in
+      CopyPlan.Pack(
+        name: name, byteCount: byteCount, recordByteCount: contents[name]?.recordByteCount ?? 0,
+        liveByteCount: lives[name]?.byteCount ?? 0,
+        isCondemned: session.condemned.contains(name),
+        holdsNodes: contents[name]?.holdsNodes ?? false)
+    }
+    let victims = CopyPlan.victims(
+      of: plan.filter { !round.open.contains($0.name.session) },
+      maximumDeadPercent: options.maximumDeadPercent)
+    var copy = CollectionCopy(
+      session: session, index: index, marks: marks, interruption: options.interruption)
+    var packs = CollectionRound.Packs(
+      listed: Set(session.packs.keys).union(session.doomedPacks.keys),
+      reached: Set(lives.keys), copied: Set(victims), covered: index.coveredPacks)
+    if !options.isDryRun {
+      do {
+        try copy.run(victims)
+      } catch let error as IOError {
+        guard error.reason == .noSpace else { throw error }
+        // What is dead already can go without room; then there is some for the next round.
+        report.warnings.append("there is no room to copy what is needed out of packs half dead")
+        packs.copied = []
+        packs.abandoned = Set(copy.packs.map(\.name))
+      }
+    }
+    report.copiedByteCount = copy.copiedByteCount
+    let verdict = round.decide(packs)
+    let deletions = round.deletions(
+      verdict, listed: packs.listed, points: points.seen.seen,
+      areAllKnown: points.seen.unreadable.isEmpty)
+    tell(plan, victims: packs.copied, verdict, session, copy.packs)
+    if options.isDryRun {
+      tellDry(plan, verdict, deletions, packs.copied)
+      return
+    }
+    try act(round, verdict, deletions, points.seen, session, index, marks)
+  }
+
+  /// Steps 5 to 7.
+  private func findRoots(
+    _ round: inout CollectionRound, _ look: VaultLook, over: Set<PointID>
+  ) throws -> (roots: [RecoveryPoint], seen: VaultLook.Points) {
+    round.firstLook(withOutcomes: try look.outcomes())
+    var seen = try look.points()
+    // What a dry run does not make final would be.
+    for place in seen.seen.indices where over.contains(seen.seen[place].id) && options.isDryRun {
+      seen.seen[place].isFinal = true
+    }
+    let first = seen.seen.filter(round.isRoot).map(\.id)
+    round.secondLook(try look.sessions().seen)
+    let again = try look.points()
+    let second = again.seen.filter(round.isRootOfOpenSession).map(\.id)
+    let known = Set(seen.seen.map(\.id))
+    seen.seen += again.seen.filter { !known.contains($0.id) }
+    seen.points.merge(again.points) { old, _ in old }
+    seen.hashes.merge(again.hashes) { old, _ in old }
+    let roots = Set(first + second).sorted().compactMap { seen.points[$0] }
+    return (roots, seen)
+  }
+
+  /// Steps 9 and 10.
+  private mutating func act(
+    _ round: CollectionRound, _ verdict: CollectionRound.Verdict,
+    _ deletions: CollectionRound.Deletions, _ points: VaultLook.Points, _ session: Session,
+    _ index: ChunkIndex, _ marks: LiveMarks
+  ) throws {
+    let isNews = verdict != round.baseVerdict || !deletions.isEmpty
+    if isNews {
+      let epoch = EpochRecord(
+        number: round.number, session: session.id, time: vault.now(),
+        condemned: Array(verdict.condemned.prefix(EpochRecord.maximumPacks)),
+        doomed: Array(verdict.doomed.prefix(EpochRecord.maximumPacks)))
+      guard try vault.decide(epoch) else {
+        end = .superseded
+        return
+      }
+    }
+    number = nil  // what follows can't be superseded
+    let sizes = session.packs.merging(session.doomedPacks) { first, _ in first }
+    var cleaning = CollectionCleaning(vault: vault, interruption: options.interruption)
+    try cleaning.delete(deletions, packSizes: sizes)
+    try cleaning.deleteUnreadable(
+      points.unreadable.filter { !round.leanedOn.contains($0) })
+    try cleaning.deleteWhatIsObsolete(
+      packs: Set(session.packs.keys).subtracting(verdict.doomed),
+      isNeeded: { try marks.isMarkedSomewhere($0) })
+    report.freedByteCount += cleaning.freedByteCount
+    report.deletedPackCount = deletions.packs.count
+    report.deletedPointCount = deletions.points.count + points.unreadable.count
+    IndexMerge(session: session, interruption: options.interruption).run(rewritingDoomed: true)
+
+    let isWaiting = verdict.condemned.contains { $0.unreachedSince != nil }
+    let isSegmentLeft = !Set(verdict.doomed).isDisjoint(with: index.coveredPacks)
+    end = isNews && (isWaiting && round.isGateOpenForNext || isSegmentLeft) ? .goOn : .done
+  }
+
+  /// The figures of what is left.
+  private mutating func tell(
+    _ plan: [CopyPlan.Pack], victims: Set<SerialName>, _ verdict: CollectionRound.Verdict,
+    _ session: Session, _ new: [CoveredPack]
+  ) {
+    let condemned = Set(verdict.condemned.map(\.pack))
+    let doomed = Set(verdict.doomed)
+    for pack in plan where !doomed.contains(pack.name) {
+      report.liveByteCount += pack.liveByteCount
+      if condemned.contains(pack.name) {
+        report.waitingByteCount += pack.byteCount
+      } else {
+        report.deadByteCount += pack.deadByteCount
+      }
+    }
+  }
+
+  private mutating func tellDry(
+    _ plan: [CopyPlan.Pack], _ verdict: CollectionRound.Verdict,
+    _ deletions: CollectionRound.Deletions, _ copied: Set<SerialName>
+  ) {
+    let going = Set(verdict.condemned.map(\.pack)).union(verdict.doomed)
+    for pack in plan where going.contains(pack.name) {
+      report.freedByteCount += pack.byteCount
+      if copied.contains(pack.name) {
+        report.copiedByteCount += pack.liveByteCount
+        report.freedByteCount -= min(report.freedByteCount, pack.liveByteCount)
+      }
+      report.deletedPackCount += 1
+    }
+    report.deletedPointCount = deletions.points.count
+  }
+}

@@ -1,0 +1,118 @@
+package import SnapStoreFormat
+internal import SnapStoreIO
+
+/// How long a deleted point can be brought back.
+package enum SoftDelete {
+  package static let defaultSeconds: UInt64 = 14 * 86400
+
+  /// Whether the time in which a deleted point can be brought back is over.
+  ///
+  /// The wall clock is a lower bound and nothing more: one that stands behind keeps points longer,
+  /// never shorter than a right one would. One that runs ahead is what vault time is for, once the
+  /// vault has policies: then the lesser of both has to be handed in here.
+  package static func isOver(_ tombstone: TombstoneRecord, at now: Timestamp) -> Bool {
+    guard tombstone.state == .deleted, now.seconds >= tombstone.time.seconds else { return false }
+    return UInt64(now.seconds - tombstone.time.seconds) >= tombstone.softDeleteSeconds
+  }
+}
+
+/// Deletes points and brings them back: each step is a tombstone that is created if it is absent.
+package struct PointDeletion: Sendable {
+  private static let maximumAttempts = 16
+  private let vault: Vault
+
+  package init(_ vault: Vault) {
+    self.vault = vault
+  }
+
+  /// Deletes a point: for ever with `isFinal`, else so that it can be brought back for a while.
+  /// `subject` is nil where the point can't be read. Durable when it returns the tombstone that
+  /// holds now, which may be one that was there.
+  @discardableResult
+  package func delete(
+    _ point: PointID, subject: TombstoneRecord.Subject?, isFinal: Bool,
+    softDeleteSeconds: UInt64 = SoftDelete.defaultSeconds
+  ) throws -> TombstoneRecord {
+    try change(point) { newest in
+      if let record = newest?.record, record.state == .final || record.state == .deleted && !isFinal
+      {
+        return .holds(record)
+      }
+      return .step(
+        isFinal ? .final : .deleted, softDeleteSeconds: isFinal ? 0 : softDeleteSeconds,
+        subject ?? newest?.record?.subject)
+    }
+  }
+
+  /// Brings a deleted point back. Throws `VaultError` where it is gone for ever.
+  @discardableResult
+  package func undelete(_ point: PointID) throws -> TombstoneRecord? {
+    let known = try Tombstones(vault, of: point).newest[point]
+    guard known != nil else { return nil }
+    let record = try change(point) { newest in
+      guard let record = newest?.record else {
+        throw VaultError(
+          .damaged, "the tombstone of recovery point \(point) can't be read",
+          hint: "verify the vault: snapstore verify")
+      }
+      switch record.state {
+      case .undeleted: return .holds(record)
+      case .deleted: return .step(.undeleted, softDeleteSeconds: 0, record.subject)
+      case .final:
+        throw VaultError(.notThere, "recovery point \(point) was deleted for ever")
+      }
+    }
+    // Whoever was held up here may come after everything of the point is gone.
+    guard
+      try vault.store.open(.point(point, copy: 1)) != nil
+        || vault.store.open(.point(point, copy: 2)) != nil
+    else { throw VaultError(.notThere, "recovery point \(point) is gone") }
+    return record
+  }
+
+  /// Deletes for ever what was deleted long enough ago; returns which points. `isDry`: only tells.
+  package func finishSoftDeletes(at now: Timestamp, isDry: Bool) throws -> [PointID] {
+    let over = try Tombstones(vault).newest.values.compactMap(\.record).filter {
+      SoftDelete.isOver($0, at: now)
+    }.sorted { $0.name < $1.name }
+    if !isDry {
+      for record in over {
+        // Somebody may bring it back at this moment: then this number is taken.
+        _ = try put(
+          TombstoneRecord(
+            name: TombstoneName(point: record.name.point, number: record.name.number + 1),
+            state: .final, time: now, softDeleteSeconds: 0, subject: record.subject))
+      }
+    }
+    return over.map(\.name.point)
+  }
+
+  private enum Next {
+    case holds(TombstoneRecord)
+    case step(TombstoneRecord.State, softDeleteSeconds: UInt64, TombstoneRecord.Subject?)
+  }
+
+  private func change(
+    _ point: PointID, _ next: (Tombstones.Newest?) throws -> Next
+  ) throws -> TombstoneRecord {
+    for _ in 0..<Self.maximumAttempts {
+      let newest = try Tombstones(vault, of: point).newest[point]
+      switch try next(newest) {
+      case .holds(let record): return record
+      case .step(let state, let seconds, let subject):
+        let record = TombstoneRecord(
+          name: TombstoneName(point: point, number: (newest?.name.number ?? 0) + 1), state: state,
+          time: vault.now(), softDeleteSeconds: seconds, subject: subject)
+        if try put(record) { return record }
+      }
+    }
+    throw VaultError(
+      .aborted, "recovery point \(point) is being deleted and brought back by others",
+      hint: "run the same command again")
+  }
+
+  /// False where another step was taken meanwhile.
+  private func put(_ record: TombstoneRecord) throws -> Bool {
+    try vault.store.put(.tombstone(record.name), record.encoded())
+  }
+}

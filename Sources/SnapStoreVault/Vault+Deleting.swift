@@ -1,0 +1,129 @@
+internal import Logging
+package import SnapStoreFormat
+internal import SnapStoreIO
+
+/// What only a collection does, after it has decided. Each returns how many bytes it freed.
+extension Vault {
+  /// Makes a decision; false where another one was made meanwhile. Durable, with its copy, when it
+  /// returns.
+  package func decide(_ epoch: EpochRecord) throws -> Bool {
+    let bytes = epoch.encoded()
+    guard try store.put(.epoch(epoch.number), bytes) else { return false }
+    // The number may have been free because it is old, and was deleted.
+    guard try newestEpochNumber() == epoch.number else { return false }
+    do {
+      _ = try store.put(.epochCopy(epoch.number), bytes)
+    } catch {
+      log.warning("epoch \(epoch.number) has no second copy: \(error)")
+    }
+    return true
+  }
+
+  package func deletePack(_ pack: SerialName) throws -> Bool { try store.delete(.pack(pack)) }
+
+  package func deletePoint(_ point: PointID) throws -> UInt64 {
+    try delete([.point(point, copy: 1), .point(point, copy: 2)])
+  }
+
+  package func deleteSession(_ session: SessionID) throws -> UInt64 {
+    try delete([.session(session)])
+  }
+
+  /// The copy first: it would count where the other is gone.
+  package func deleteOutcome(_ session: SessionID) throws -> UInt64 {
+    try delete([.outcomeCopy(session), .outcome(session)])
+  }
+
+  private func delete(_ names: [ObjectName]) throws -> UInt64 {
+    var freed: UInt64 = 0
+    for name in names {
+      let byteCount = try store.open(name)?.byteCount ?? 0
+      if try store.delete(name) { freed += byteCount }
+    }
+    return freed
+  }
+
+  /// All epochs but the newest.
+  package func deleteOldEpochs() throws -> UInt64 {
+    let newest = try newestEpochNumber()
+    let old = try store.list(VaultFolder.epochs).map(\.name).filter { name in
+      let key = name.key.hasSuffix(".2") ? name.key.dropLast(2) : name.key[...]
+      return EpochName(key).map { $0.number < newest } ?? false
+    }
+    return try delete(old)
+  }
+
+  /// Tombstones of points that are gone and that no point which is left names as the one before it.
+  package func deleteOldTombstones() throws -> UInt64 {
+    var names: [PointID: [TombstoneName]] = [:]
+    for object in try store.list(VaultFolder.tombstones) {
+      guard let name = TombstoneName(object.name.key) else { continue }
+      names[name.point, default: []].append(name)
+    }
+    guard !names.isEmpty else { return 0 }
+    let tombstones = try Tombstones(self)
+    let left = try VaultLook(self).points()
+    let explained = Set(left.points.values.flatMap(\.previous))
+    let there = Set(left.points.keys).union(left.unreadable)
+    var freed: UInt64 = 0
+    for (point, all) in names where !there.contains(point) && tombstones.isFinal(point) {
+      guard let record = tombstones.newest[point]?.record,
+        record.subject.map({ !explained.contains($0.hash) }) ?? true
+      else { continue }
+      freed += try delete(all.sorted().map { .tombstone($0) })
+    }
+    return freed
+  }
+
+  /// Records of damage of which every finding lies in a pack that is gone, or is of what nothing
+  /// needs.
+  package func deleteOldDamage(
+    packs: Set<SerialName>, isNeeded: (ChunkID) throws -> Bool
+  ) throws -> UInt64 {
+    var old: [ObjectName] = []
+    for object in try store.list(VaultFolder.damage) {
+      guard let name = SerialName(object.name.key),
+        let record = try readable({ try KnownDamage.read(object.name, name, self) })
+      else { continue }
+      let isOld = try record.findings.allSatisfy { finding in
+        try finding.address.map { !packs.contains($0.pack) } ?? !isNeeded(finding.id)
+      }
+      if isOld { old.append(object.name) }
+    }
+    return try delete(old)
+  }
+
+  /// Records of verifications of which every point is gone, or was verified again since.
+  package func deleteOldVerifications() throws -> UInt64 {
+    let there = Set(
+      try store.list(VaultFolder.points).compactMap { PointID($0.name.key.dropLast(2)) })
+    var records: [(name: ObjectName, record: VerificationRecord)] = []
+    for object in try store.list(VaultFolder.verifications) {
+      guard SessionID(object.name.key) != nil else { continue }
+      let bytes = try readable { try store.get(object.name, limit: FormatLimit.smallObject) }
+      guard let bytes,
+        let record = try readable({ try VerificationRecord(decoding: bytes.rawSpan) })
+      else { continue }
+      records.append((object.name, record))
+    }
+    records.sort { $0.record.time > $1.record.time }
+    var known: Set<PointID> = []
+    var old: [ObjectName] = []
+    for (name, record) in records {
+      let says = Set(record.points).intersection(there)
+      if says.isSubset(of: known) { old.append(name) }
+      known.formUnion(says)
+    }
+    return try delete(old)
+  }
+
+  /// Nil where what is asked for is gone or can't be read: then it stays as it is.
+  private func readable<Result>(_ body: () throws -> Result?) throws -> Result? {
+    do {
+      return try body()
+    } catch {
+      guard damageReason(error) != nil else { throw error }
+      return nil
+    }
+  }
+}
