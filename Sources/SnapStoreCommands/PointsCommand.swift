@@ -7,11 +7,13 @@ struct PointsCommand: ParsableCommand {
   static let configuration = CommandConfiguration(
     commandName: "points", abstract: "List the recovery points of a vault.",
     discussion: """
-      The newest point of a machine is its last. With --json, one array is printed.
+      The newest point of a machine is its last. Deleted points are not among them: with \
+      --deleted, those are listed that can be brought back. With --json, one array is printed.
 
       EXAMPLES:
         snapstore points
         snapstore points --vm web --json
+        snapstore points --deleted
       """)
 
   @OptionGroup var vault: VaultOptions
@@ -20,6 +22,9 @@ struct PointsCommand: ParsableCommand {
     help: ArgumentHelp("Only this machine's points.", valueName: "name"),
     completion: .custom(VaultCompletion.machines), transform: parseName)
   var vm: Name?
+
+  @Flag(name: .customLong("deleted"), help: "The deleted points that can be brought back.")
+  var isDeleted = false
 
   @OptionGroup var output: AnswerOptions
 
@@ -30,14 +35,20 @@ struct PointsCommand: ParsableCommand {
     for point in catalog.unreadable {
       console.warn("recovery point \(point.id) can't be read: \(point.error)")
     }
-    let points = (vm.map { catalog.entries(of: $0) } ?? catalog.entries).map(\.point)
+    let points = (isDeleted ? catalog.deleted : catalog.entries).map(\.point).filter {
+      vm == nil || $0.machine == vm
+    }
     let verifications = try Verifications(vault)
     if console.isJSON {
       try console.print(
-        .array(points.map { Self.fields($0, verified: verifications.time(of: $0.id)) }))
+        .array(
+          points.map {
+            Self.fields($0, verified: verifications.time(of: $0.id), isDeleted: isDeleted)
+          }))
     } else if points.isEmpty {
+      let kind = isDeleted ? "deleted recovery points" : "recovery points"
       try console.print(
-        "No recovery points\(vm.map { " of \($0)" } ?? "") in \(vault.store.location)")
+        "No \(kind)\(vm.map { " of \($0)" } ?? "") in \(vault.store.location)")
     } else {
       try console.print(Self.table(points, verifications).text)
     }
@@ -45,7 +56,9 @@ struct PointsCommand: ParsableCommand {
     if !catalog.unreadable.isEmpty { throw ExitCode(ExitStatus.damagedData.rawValue) }
   }
 
-  static func fields(_ point: RecoveryPoint, verified: Timestamp?) -> JSONValue {
+  static func fields(
+    _ point: RecoveryPoint, verified: Timestamp?, isDeleted: Bool = false
+  ) -> JSONValue {
     [
       "point": .string(point.id.text),
       "vm": .string(point.machine.text),
@@ -57,7 +70,7 @@ struct PointsCommand: ParsableCommand {
       "size_bytes": .bytes(point.byteCount),
       "new_bytes": .bytes(point.figures.newByteCount),
       "pinned": false,
-      "deleted": false,
+      "deleted": .bool(isDeleted),
       "verified_at": .optional(verified?.rfc3339),
     ]
   }

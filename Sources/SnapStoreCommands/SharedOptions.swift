@@ -60,6 +60,7 @@ struct VaultOptions: ParsableArguments {
     do {
       let store = try LocalObjectStore.create(location.path, host: host)
       let vault = try Vault.create(in: store, host: host, log: Console.log)
+      Reserve(vault).make()
       console.note("made a vault at \(location.path)")
       return vault
     } catch {

@@ -70,6 +70,7 @@ struct VaultCommand: ParsableCommand {
       parameters.chunking = chunking
       let store = try LocalObjectStore.create(path, host: host)
       let vault = try Vault.create(in: store, parameters, host: host, log: Console.log)
+      Reserve(vault).make()
       if output.isJSON {
         try output.console.print(["type": "summary", "vault": .string(vault.store.location)])
       } else {

@@ -9,6 +9,12 @@ enum VaultCompletion {
     ["latest"] + (catalog(words)?.entries.map(\.point.id.text) ?? [])
   }
 
+  @Sendable static func deletedPoints(
+    _ words: [String], _ index: Int, _ prefix: String
+  ) -> [String] {
+    catalog(words)?.deleted.map(\.point.id.text) ?? []
+  }
+
   @Sendable static func machines(_ words: [String], _ index: Int, _ prefix: String) -> [String] {
     catalog(words)?.machines.map(\.text) ?? []
   }

@@ -66,7 +66,8 @@ package struct Collect: Sendable {
 
   /// What can't be read keeps everything: the person has to know why.
   private static func explained(_ error: any Error) -> any Error {
-    guard let cause = DamageReport.cause(of: error) else { return error }
+    // What the system refused says itself what and where, and may not be for ever.
+    guard !(error is IOError), let cause = DamageReport.cause(of: error) else { return error }
     let known = (error as? VaultError)?.hint
     return VaultError(
       .damaged, "nothing more is freed, since the vault is damaged: \(cause.problem)",

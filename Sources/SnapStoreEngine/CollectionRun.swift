@@ -39,6 +39,11 @@ struct CollectionRun {
     let over = try PointDeletion(vault).finishSoftDeletes(
       at: vault.now(), isDry: options.isDryRun)
 
+    let candidates = try vault.listPacks()
+    let points = try findRoots(&round, look, over: Set(over))
+
+    // Registered, and so listing the packs, only now: what the points need is in that listing. What
+    // was not there before the looks is left alone.
     let session =
       options.isDryRun
       ? try Session.beginReading(vault, leaningOn: []) : try Session.beginCollecting(vault)
@@ -46,7 +51,7 @@ struct CollectionRun {
     round.own = session.id
     let index = try ChunkIndex(session: session, memory: options.resources.indexByteCount)
     do {
-      try collect(&round, look, session, index, over: Set(over))
+      try collect(round, points, session, index, candidates: Set(candidates.keys))
     } catch {
       if try !isSuperseded() { index.recordDamage() }
       throw error
@@ -65,9 +70,10 @@ struct CollectionRun {
     }.compactMap { records[$0.id] }
   }
 
+  /// Steps 8 to 10.
   private mutating func collect(
-    _ round: inout CollectionRound, _ look: VaultLook, _ session: Session, _ index: ChunkIndex,
-    over: Set<PointID>
+    _ round: CollectionRound, _ points: Roots, _ session: Session, _ index: ChunkIndex,
+    candidates: Set<SerialName>
   ) throws {
     if !options.isDryRun { try index.writeSegment() }
     let marks = LiveMarks(index: index)
@@ -75,7 +81,6 @@ struct CollectionRun {
       session: session, index: index, marks: marks, resources: options.resources,
       progress: options.progress, interruption: options.interruption)
     let contents = try marking.readDirectories()
-    let points = try findRoots(&round, look, over: over)
     try marking.mark(points.roots)
 
     let lives = marks.lives
@@ -87,12 +92,14 @@ struct CollectionRun {
         holdsNodes: contents[name]?.holdsNodes ?? false)
     }
     let victims = CopyPlan.victims(
-      of: plan.filter { !round.open.contains($0.name.session) },
+      of: plan.filter {
+        candidates.contains($0.name) && !round.open.contains($0.name.session)
+      },
       maximumDeadPercent: options.maximumDeadPercent)
     var copy = CollectionCopy(
       session: session, index: index, marks: marks, interruption: options.interruption)
     var packs = CollectionRound.Packs(
-      listed: Set(session.packs.keys).union(session.doomedPacks.keys),
+      listed: Set(session.packs.keys).union(session.doomedPacks.keys).intersection(candidates),
       reached: Set(lives.keys), copied: Set(victims), covered: index.coveredPacks)
     if !options.isDryRun {
       do {
@@ -115,13 +122,15 @@ struct CollectionRun {
       tellDry(plan, verdict, deletions, packs.copied)
       return
     }
-    try act(round, verdict, deletions, points.seen, session, index, marks)
+    try act(round, verdict, deletions, points.seen, session, marks)
   }
+
+  private typealias Roots = (roots: [RecoveryPoint], seen: VaultLook.Points)
 
   /// Steps 5 to 7.
   private func findRoots(
     _ round: inout CollectionRound, _ look: VaultLook, over: Set<PointID>
-  ) throws -> (roots: [RecoveryPoint], seen: VaultLook.Points) {
+  ) throws -> Roots {
     round.firstLook(withOutcomes: try look.outcomes())
     var seen = try look.points()
     // What a dry run does not make final would be.
@@ -144,7 +153,7 @@ struct CollectionRun {
   private mutating func act(
     _ round: CollectionRound, _ verdict: CollectionRound.Verdict,
     _ deletions: CollectionRound.Deletions, _ points: VaultLook.Points, _ session: Session,
-    _ index: ChunkIndex, _ marks: LiveMarks
+    _ marks: LiveMarks
   ) throws {
     let isNews = verdict != round.baseVerdict || !deletions.isEmpty
     if isNews {
@@ -169,11 +178,11 @@ struct CollectionRun {
     report.freedByteCount += cleaning.freedByteCount
     report.deletedPackCount = deletions.packs.count
     report.deletedPointCount = deletions.points.count + points.unreadable.count
-    IndexMerge(session: session, interruption: options.interruption).run(rewritingDoomed: true)
+    IndexMerge(session: session, doomed: verdict.doomed, interruption: options.interruption)
+      .run(rewritingDoomed: true)
 
     let isWaiting = verdict.condemned.contains { $0.unreachedSince != nil }
-    let isSegmentLeft = !Set(verdict.doomed).isDisjoint(with: index.coveredPacks)
-    end = isNews && (isWaiting && round.isGateOpenForNext || isSegmentLeft) ? .goOn : .done
+    end = isNews && isWaiting && round.isGateOpenForNext ? .goOn : .done
   }
 
   /// The figures of what is left.

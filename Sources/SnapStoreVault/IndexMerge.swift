@@ -1,5 +1,5 @@
 internal import Logging
-internal import SnapStoreFormat
+package import SnapStoreFormat
 package import SnapStoreIO
 
 /// Merges small index segments, so that hundreds of backups leave a few (`MergePolicy` says which).
@@ -11,10 +11,15 @@ package import SnapStoreIO
 package struct IndexMerge: Sendable {
   private let session: Session
   private let interruption: Interruption
+  private let doomed: Set<SerialName>
   private var vault: Vault { session.vault }
 
-  package init(session: Session, interruption: Interruption = Interruption()) {
+  /// `doomed`: what a collection has just decided to delete, beside what the session knows of.
+  package init(
+    session: Session, doomed: [SerialName] = [], interruption: Interruption = Interruption()
+  ) {
     self.session = session
+    self.doomed = session.condemned.doomed.union(doomed)
     self.interruption = interruption
   }
 
@@ -83,7 +88,7 @@ package struct IndexMerge: Sendable {
   }
 
   private func isDoomed(_ pack: CoveredPack) -> Bool {
-    session.condemned.doomed.contains(pack.name)
+    doomed.contains(pack.name)
   }
 
   /// Nil for one that is gone, damaged, or has something that this version does not know.

@@ -56,15 +56,17 @@ package final class LiveMarks: Sendable {
   private struct Choice {
     var location: ChunkLocation
     var place: (segment: Int, entry: UInt64)?
+    /// Found damaged before. It may be a medium that reads again.
+    var isDoubtful = false
   }
 
-  /// Marks the copy that counts. `isGood` is asked where there are several: whoever chooses one and
-  /// lets the others go must have seen that it is whole.
+  /// Marks the copy that counts. `isGood` is asked where there are several, or it was found damaged
+  /// before: whoever chooses one and lets the others go must have seen that it is whole.
   package func mark(_ id: ChunkID, isGood: (ChunkLocation) throws -> Bool) throws -> Mark {
     let choices = try choices(of: id)
     for choice in choices where state.withLock({ $0.isMarked(id, choice.place) }) { return .known }
     for choice in choices {
-      if choices.count > 1, try !isGood(choice.location) { continue }
+      if choices.count > 1 || choice.isDoubtful, try !isGood(choice.location) { continue }
       return state.withLock { $0.mark(id, choice.place, choice.location) } ? .new : .known
     }
     return .missing
@@ -85,20 +87,31 @@ package final class LiveMarks: Sendable {
 
   package var lives: [SerialName: Life] { state.withLock { $0.lives } }
 
-  /// All good copies, those in condemned packs last.
+  /// All copies: good ones, then those in condemned packs, then those that were found damaged.
   private func choices(of id: ChunkID) throws -> [Choice] {
     var found: [Choice] = []
     var condemned: [Choice] = []
+    var doubtful: [Choice] = []
     for (number, segment) in segments.enumerated() {
-      for copy in try segment.copies(of: id) where index.isGood(copy) {
-        let choice = Choice(location: copy.location, place: (number, copy.entry))
-        if copy.isCondemned { condemned.append(choice) } else { found.append(choice) }
+      for copy in try segment.copies(of: id) where copy.isUsable {
+        var choice = Choice(location: copy.location, place: (number, copy.entry))
+        if !index.isGood(copy) {
+          choice.isDoubtful = true
+          doubtful.append(choice)
+        } else if copy.isCondemned {
+          condemned.append(choice)
+        } else {
+          found.append(choice)
+        }
       }
     }
     if let other = index.unsegmented(id) { found.append(Choice(location: other, place: nil)) }
+    if !condemned.isEmpty { found += condemned }
+    if !doubtful.isEmpty { found += doubtful }
+    guard found.count > 1 else { return found }
     // A pack that two segments cover has one copy of it, and not two.
     var seen: Set<ChunkLocation> = []
-    return (found + condemned).filter { seen.insert($0.location).inserted }
+    return found.filter { seen.insert($0.location).inserted }
   }
 }
 

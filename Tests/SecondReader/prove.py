@@ -155,6 +155,24 @@ def heal(program, vault, work, latest, day):
     print("damage is recorded and healed")
 
 
+def collect(program, vault, work, first, latest, day):
+    """Deletes a point and frees its space: what is left is whole for the reader too."""
+    at = work + "/collected"
+    shutil.copytree(vault, at)
+    run(program, "point", "delete", first, "--now", "--yes", "--vault", at)
+    run(program, "collect", "--max-dead", "0", "--vault", at)
+    report = run(READER, "check", at)
+    if first in report or not os.listdir(at + "/epochs"):
+        sys.exit(report)
+    run(READER, "restore", at, latest, at + ".out")
+    same(day, at + ".out")
+    run(program, "point", "delete", latest, "--vault", at)
+    if f"{latest} m 2 deleted" not in run(READER, "check", at):
+        sys.exit("the reader does not see a deleted point")
+    shutil.rmtree(at)
+    print("a collected vault is whole")
+
+
 def main(program, work):
     check_vectors()
     day1, day2 = work + "/day1", work + "/day2"
@@ -182,6 +200,7 @@ def main(program, work):
         run(program, "verify", "--vault", vault)
         print(read_damaged(vault, work, points[-1], day2), "kinds of damage seen")
         heal(program, vault, work, points[-1], day2)
+        collect(program, vault, work, points[0], points[-1], day2)
 
 
 if __name__ == "__main__":

@@ -3,8 +3,8 @@ import SnapStoreIO
 import SnapStoreTestSupport
 import Testing
 
-/// The built program, killed at moments that nobody chose: several writers and a restore on one
-/// vault, each under a `timeout` that kills it after a random time.
+/// The built program, killed at moments that nobody chose: writers, a restore, deletions and
+/// collections on one vault, each under a `timeout` that kills it after a random time.
 ///
 /// What is asserted holds at every moment, so it does not matter that the moments can't be
 /// repeated. `SNAPSTORE_SOAK=1` makes it thousands of kills; CI makes some hundred.
@@ -45,6 +45,7 @@ import Testing
     var seconds = 0.2
     var reported: [(id: String, content: [UInt8])] = []
     var killed = 0
+    var deletedCount = 0
     for round in 0..<Self.rounds {
       var runs: [ProgramRun.Running] = []
       for (number, machine) in Self.machines.enumerated() {
@@ -61,6 +62,22 @@ import Testing
           ["restore", "--vault", "v", "--point", $0.id, "--to", "out-\(round)", "--quiet"],
           upTo: seconds)
       }
+      // Another point than the one that is restored; what a killed deletion did is not known.
+      let others = reported.indices.filter { reported[$0].id != wanted?.id }
+      var deletion: ProgramRun.Running?
+      if round % 3 == 1, others.count > 3 {
+        let point = reported.remove(at: others[Int(random.next() % UInt64(others.count))])
+        deletion = try start(
+          ["point", "delete", "--vault", "v", point.id]
+            + (round % 2 == 0 ? ["--now", "--yes"] : []), upTo: seconds)
+        deletedCount += 1
+      }
+      let collection = try start(
+        ["collect", "--vault", "v", "--max-dead", round % 4 == 0 ? "0" : "10", "--quiet"],
+        upTo: seconds * 2)
+      if let deletion { _ = try deletion.waitForAnyEnd() }
+      let collected = try collection.waitForAnyEnd()
+      #expect(collected.wasKilled || [0, 75].contains(collected.status), "\(collected.errors)")
       for (number, run) in runs.enumerated() {
         let result = try run.waitForAnyEnd()
         if result.wasKilled {
@@ -79,6 +96,7 @@ import Testing
       if round % 25 == 24 { try expectSound(reported.suffix(4)) }
     }
     print("\(killed) runs of \(4 * Self.rounds) were killed, \(reported.count) points reported")
+    #expect(deletedCount > Self.rounds / 10)
     #expect(killed >= 2 * Self.rounds)
     #expect(reported.count > Self.rounds / 4)
     try expectSound(reported[...])

@@ -145,7 +145,7 @@ struct ProgramTests {
       ["backup", "--os-disk", "a=disk.img", "--os-disk", "b=disk.img"],
       ["vault", "create", "v", "--parity", "10"],
       ["vault", "create", "v", "--chunking", "fixed:7"],
-      ["points", "--deleted"],
+      ["points", "--pinned"],
     ])
   func wrongUsage(arguments: [String]) throws {
     let process = try snapstore.run(arguments)

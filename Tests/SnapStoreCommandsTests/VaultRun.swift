@@ -14,6 +14,8 @@ struct VaultRun {
   init(points count: Int = 2, byteCount: Int = 300_001, vault: String = "v") throws {
     snapstore = try ProgramRun()
     #expect(try snapstore("vault", "create", vault).status == 0)
+    // It means nothing, and copies of the vault are to be small.
+    try snapstore.remove("\(vault)/reserve")
     for number in 0..<count {
       let content =
         SeededRandomness(seed: UInt64(number)).bytes(byteCount / 2)

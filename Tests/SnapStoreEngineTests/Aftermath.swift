@@ -29,6 +29,12 @@ struct Aftermath {
 
   private var expectation: Scenario.Expectation { run.expectation(at: moment) }
 
+  /// The point that was being deleted: it may be there, and then it is whole.
+  private var inDoubt: PointID? {
+    guard case .delete(let number) = run.inFlight(at: moment) else { return nil }
+    return expectation.points[number].id
+  }
+
   /// The power goes. Then everything that was reported is there, what was in flight is there fully
   /// or not at all, and work goes on with no repair.
   func problems(afterCut survival: SimulatedFileSystem.Survival) -> [String] {
@@ -64,6 +70,7 @@ struct Aftermath {
           expected.restored.append(.init(path: path, disks: [free], version: point.version))
         }
       }
+      if run.scenario.collects { try fixture.collect() }
       problems += fixture.system.openDescriptors.map { "left open: \($0)" }
       problems += fixture.warnings.all.map { "warning: \($0)" }
 
@@ -73,7 +80,8 @@ struct Aftermath {
           left.problem(ofRestored: restored.path, restored.disks, version: restored.version)
         ].compactMap { $0 }
       }
-      for point in expected.points {
+      for point in expected.points
+      where !expected.deleted.contains(point.id) && point.id != inDoubt {
         problems += [left.problem(of: point.id, version: point.version, run: "kill")]
           .compactMap { $0 }
       }
@@ -126,7 +134,10 @@ struct Aftermath {
     guard try openOrCreateVault(fixture, &problems) else { return }
     let catalog = try PointCatalog(try fixture.vault())
     problems += catalog.unreadable.map { "point \($0.id) can't be read: \($0.error)" }
-    var points = expectation.points
+    var points = expectation.points.filter { !expectation.deleted.contains($0.id) }
+    if let inDoubt, !catalog.entries.contains(where: { $0.point.id == inDoubt }) {
+      points.removeAll { $0.id == inDoubt }
+    }
     for point in points where !catalog.entries.contains(where: { $0.point.id == point.id }) {
       problems.append("point \(point.id), which was reported, is not there")
     }
@@ -138,6 +149,7 @@ struct Aftermath {
       }
       points.append((entry.point.id, version))
     }
+    if run.scenario.collects { try fixture.collect() }
     let copies = Set(fixture.system.names("\(SimulatedFixture.vaultPath)/points") ?? [])
     for point in points {
       problems += [fixture.problem(of: point.id, version: point.version, run: "cut")]
@@ -146,6 +158,7 @@ struct Aftermath {
         problems.append("point \(point.id) exists with one copy")
       }
     }
+    if run.scenario.collects { try fixture.verify() }
     fixture.placeDisks(version: SimulatedFixture.nextVersion)
     let next = try fixture.backup()
     problems += [fixture.problem(of: next, version: SimulatedFixture.nextVersion, run: "cut")]

@@ -30,6 +30,10 @@ private struct ModelRun {
   private var machines: [String: [String: [UInt8]]] = [:]
   /// What each point must hold.
   private var points: [(id: PointID, disks: [String: Hash])] = []
+  /// Points that were deleted and can be brought back.
+  private var deleted: [(id: PointID, disks: [String: Hash])] = []
+  /// Whether there was ever damage: a collection may refuse then.
+  private var wasDamaged = false
   /// Points that damage has taken away, as the last verification said.
   private var lost: Set<PointID> = []
   private var steps = 0
@@ -51,8 +55,11 @@ private struct ModelRun {
   mutating func step() throws {
     steps += 1
     switch Int.random(in: 0..<100, using: &random) {
-    case 0..<45: change()
-    case 45..<70: try backUp(anyMachine())
+    case 0..<35: change()
+    case 35..<41: try delete()
+    case 41..<43: try undelete()
+    case 43..<47: try collect()
+    case 47..<70: try backUp(anyMachine())
     case 70..<76: try failToBackUp(anyMachine())
     case 76..<88: try restoreAny()
     case 88..<92: try verify(isQuick: true)
@@ -169,13 +176,42 @@ private struct ModelRun {
     try FileManager.default.removeItem(atPath: target)
   }
 
+  // MARK: Deleting
+
+  private mutating func delete() throws {
+    guard points.count > 1 else { return }
+    let isFinal = Bool.random(using: &random)
+    let point = points.remove(at: Int.random(in: 0..<points.count, using: &random))
+    try fixture.delete(point.id, isFinal: isFinal)
+    if !isFinal { deleted.append(point) }
+    #expect(throws: VaultError.self, comment) { try fixture.restore(point.id.text, to: "out") }
+  }
+
+  private mutating func undelete() throws {
+    guard !deleted.isEmpty else { return }
+    let point = deleted.remove(at: Int.random(in: 0..<deleted.count, using: &random))
+    try PointDeletion(fixture.vault()).undelete(point.id)
+    points.append(point)
+  }
+
+  private mutating func collect() throws {
+    let percent = [0, 10, 50][Int.random(in: 0..<3, using: &random)]
+    do {
+      try fixture.collect(maximumDeadPercent: percent)
+    } catch let error as VaultError where error.code == .damaged {
+      #expect(wasDamaged, "\(error), \(comment)")
+    }
+    let kept = try PointCatalog(fixture.vault()).kept.map(\.point.id)
+    #expect(Set(kept) == Set((points + deleted).map(\.id)), comment)
+  }
+
   // MARK: Damage
 
   private func verify(isQuick: Bool) throws {
     let report = try fixture.verify(isQuick: isQuick)
     let losers = Set(report.damaged.flatMap(\.losses).map(\.point))
     #expect(losers.isSubset(of: lost), comment)
-    #expect(report.pointCount == points.count, comment)
+    #expect(report.pointCount == points.count + deleted.count, comment)
     if lost.isEmpty { #expect(report.damaged.isEmpty, comment) }
   }
 
@@ -190,6 +226,7 @@ private struct ModelRun {
   private mutating func damage() throws {
     let packs = try fixture.objects("packs")
     guard !packs.isEmpty else { return }
+    wasDamaged = true
     let pack = packs[Int.random(in: 0..<packs.count, using: &random)]
     let records = try fixture.directory(ofPackAt: pack)
     guard !records.isEmpty else { return }

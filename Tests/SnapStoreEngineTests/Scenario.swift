@@ -17,6 +17,10 @@ struct Scenario: Sendable, CustomTestStringConvertible {
     case restore(Int, disks: [Name] = [], to: String)
     /// Verifies everything; finds no damage.
     case verify
+    /// Deletes the n-th point for ever.
+    case delete(Int)
+    /// Frees all that can be freed.
+    case collect
   }
 
   var name: String
@@ -30,6 +34,8 @@ struct Scenario: Sendable, CustomTestStringConvertible {
   var hasRenames = true
 
   var testDescription: String { name }
+  /// Whether what comes after a stop collects too.
+  var collects: Bool { steps.contains(.collect) }
 
   /// What was reported to the person, and so must hold.
   struct Expectation: Sendable {
@@ -41,6 +47,8 @@ struct Scenario: Sendable, CustomTestStringConvertible {
 
     var hasVault = false
     var points: [(id: PointID, version: Int)] = []
+    /// Those of them that were deleted.
+    var deleted: Set<PointID> = []
     var restored: [Restored] = []
   }
 
@@ -103,6 +111,10 @@ struct Scenario: Sendable, CustomTestStringConvertible {
       expectation.restored.append(
         Expectation.Restored(path: path, disks: disks, version: point.version))
     case .verify: try fixture.verify()
+    case .delete(let number):
+      try fixture.delete(expectation.points[number].id)
+      expectation.deleted.insert(expectation.points[number].id)
+    case .collect: try fixture.collect()
     }
   }
 }
@@ -133,6 +145,13 @@ extension Scenario {
     Scenario(
       name: "a verification", before: [.createVault, .backup(0), .backup(1)], steps: [.verify]),
     indexMerge,
+    Scenario(
+      name: "a deletion and a collection", before: [.createVault, .backup(0), .backup(1)],
+      steps: [.delete(0), .collect], isSampled: true),
+    Scenario(
+      name: "a collection that copies",
+      before: [.createVault, .backup(0), .backup(1), .backup(2), .delete(0), .delete(1)],
+      steps: [.collect], isSampled: true),
   ]
 
   /// The last backup finds as many small index segments as are merged.
@@ -164,5 +183,10 @@ extension Scenario {
       hasRenames: false),
     Scenario(name: "verify", before: [.createVault, .backup(0), .backup(1)], steps: [.verify]),
     indexMerge,
+    Scenario(
+      name: "delete a point", before: [.createVault, .backup(0), .backup(1)], steps: [.delete(0)]),
+    Scenario(
+      name: "collect", before: [.createVault, .backup(0), .backup(1), .delete(0)],
+      steps: [.collect], isSampled: true),
   ]
 }

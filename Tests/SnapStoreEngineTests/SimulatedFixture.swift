@@ -109,6 +109,21 @@ struct SimulatedFixture {
     throw VaultError(.damaged, "\(damage.object): \(damage.problem)")
   }
 
+  /// Deletes a point for ever.
+  func delete(_ point: PointID) throws {
+    let vault = try vault()
+    let (id, subject) = try PointCatalog(vault).resolveAny(point.text)
+    try PointDeletion(vault).delete(id, subject: subject, isFinal: true)
+  }
+
+  /// Frees all that can be freed.
+  func collect() throws {
+    var collect = Collect()
+    collect.maximumDeadPercent = 0
+    collect.resources = Resources(memoryByteCount: 0, jobs: 1)
+    _ = try collect.run(on: try vault())
+  }
+
   // MARK: Checks
 
   /// What is wrong with the files of a restore that was reported; nil if nothing is.

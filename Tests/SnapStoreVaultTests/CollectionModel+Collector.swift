@@ -172,10 +172,13 @@ extension CollectionModel {
     var marks = [UInt8](repeating: 0, count: packs.count)
     for chunk in Self.chunks where roots & chunk != 0 {
       let there = packs.indices.filter {
-        (collector.listed & ~doomed) >> UInt16($0) & 1 == 1 && packs[$0] & chunk != 0
+        (listing & ~doomed) >> UInt16($0) & 1 == 1 && packs[$0] & chunk != 0
       }
       guard let slot = there.first(where: { condemned >> UInt16($0) & 1 == 0 }) ?? there.first
-      else { return }  // no good copy: nothing is decided
+      else {
+        if epoch.number + 1 == round.number { go(.marked) { $0.isStuck = true } }
+        return
+      }
       marks[slot] |= chunk
     }
     let reached = marks.indices.reduce(0) { marks[$1] == 0 ? $0 : $0 | UInt16(1) << UInt16($1) }
@@ -199,7 +202,8 @@ extension CollectionModel {
     let worth = marks.indices.reduce(UInt16(0)) { found, slot in
       let bit = UInt16(1) << UInt16(slot)
       let isWorth = marks[slot] != 0 && (condemned & bit != 0 || marks[slot] != packs[slot])
-      return isWorth && !round.open.contains(name(slot).session) ? found | bit : found
+      let isOld = collector.listed & bit != 0 && !round.open.contains(name(slot).session)
+      return isWorth && isOld ? found | bit : found
     }
     if worth != 0 { goOn(worth) }
   }

@@ -144,6 +144,8 @@ struct CollectionModel: Hashable {
   var readers: [Reader]
   var collectors: [Collector]
   var deletionsLeft: Int
+  /// A collection did not find what a root needs, though nobody decided meanwhile.
+  var isStuck = false
 
   init(_ configuration: Configuration) {
     self.configuration = configuration
@@ -186,6 +188,7 @@ struct CollectionModel: Hashable {
     where chunks(in: packs & listing) & points[point].chunks != points[point].chunks {
       return "a reader of point \(point) can't find what it needs"
     }
+    if isStuck { return "a collection takes a sound vault for damaged" }
     let covered = segments.reduce(0, |)
     guard covered & ~listing & ~epoch.doomed == 0 else { return "a pack looks lost" }
     return nil
