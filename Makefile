@@ -1,8 +1,10 @@
 # Targets for people and for .ci/run; plain `make` lists them.
 
 SWIFT ?= swift
-BUILD = $(SWIFT) build --explicit-target-dependency-import-check error
-TEST = $(SWIFT) test --skip-build --disable-xctest
+# What this machine has beside what it must have. Looked up when a command runs, after `deps`.
+FEATURES = $(shell test ! -e /usr/include/intel-ipsec-mb.h || echo SNAPSTORE_IPSEC_MB=1)
+BUILD = $(FEATURES) $(SWIFT) build --explicit-target-dependency-import-check error
+TEST = $(FEATURES) $(SWIFT) test --skip-build --disable-xctest
 BENCH ?= /var/tmp/snapstore-bench
 SNAPSTORE = .build/release/snapstore
 # How long `make fuzz` gives each decoder.
