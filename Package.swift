@@ -19,6 +19,10 @@ let settings: [SwiftSetting] =
 let isFuzzing = Context.environment["SNAPSTORE_FUZZ"] != nil
 let observed: [SwiftSetting] = isFuzzing ? [.unsafeFlags(["-sanitize=fuzzer"])] : []
 
+/// With SNAPSTORE_BENCHMARKS in the environment there are the programs that measure, and the package
+/// that one of them needs (see `make bench-micro`, `make bench-scale`). Nobody else builds them.
+let isMeasuring = Context.environment["SNAPSTORE_BENCHMARKS"] != nil
+
 let crypto = Target.Dependency.product(name: "Crypto", package: "swift-crypto")
 let system = Target.Dependency.product(name: "SystemPackage", package: "swift-system")
 let logging = Target.Dependency.product(name: "Logging", package: "swift-log")
@@ -98,6 +102,15 @@ let package = Package(
       name: "SnapStoreCommandsTests",
       dependencies: ["SnapStoreCommands", "SnapStoreIO", "SnapStoreTestSupport", "snapstore"],
       exclude: ["Golden"], swiftSettings: settings),
+
+    .target(
+      name: "SnapStoreSuites",
+      dependencies: [
+        "SnapStoreEngine", "SnapStoreFormat", "SnapStoreIO", "SnapStoreVault", logging,
+      ],
+      path: "Benchmarks/Suites", swiftSettings: settings),
+    .testTarget(
+      name: "SnapStoreSuitesTests", dependencies: ["SnapStoreSuites"], swiftSettings: settings),
   ],
   swiftLanguageModes: [.v6]
 )
@@ -110,4 +123,16 @@ if isFuzzing {
       swiftSettings: settings + observed,
       // The default linker can't link code that reports where it goes, and says an internal error.
       linkerSettings: [.unsafeFlags(["-sanitize=fuzzer", "-use-ld=lld"])]))
+}
+
+if isMeasuring {
+  package.dependencies.append(
+    .package(url: "https://github.com/ordo-one/benchmark", from: "1.38.1", traits: []))
+  package.targets += [
+    .executableTarget(
+      name: "SnapStoreMicro",
+      dependencies: ["SnapStoreSuites", .product(name: "Benchmark", package: "benchmark")],
+      path: "Benchmarks/Micro", swiftSettings: settings,
+      plugins: [.plugin(name: "BenchmarkPlugin", package: "benchmark")])
+  ]
 }
