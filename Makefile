@@ -24,7 +24,7 @@ PACKAGE = .build/snapstore.deb
 SOURCES = Package.swift $(shell find Sources -type f)
 
 .DEFAULT_GOAL := help
-.PHONY: help deps build release test test-release second-reader demo bench bench-micro format lint clean \
+.PHONY: help deps build release test test-release second-reader demo bench bench-short bench-curve bench-micro try-bench format lint clean \
   soak sanitize fuzz documents install uninstall deb try-install try-package
 
 help: ## list the targets
@@ -73,13 +73,30 @@ second-reader: release ## check vaults with the reader written from docs/format.
 demo: release ## back up a real disk image, change it, restore both moments, compare
 	@Tests/Demo/demo.sh $(SNAPSTORE)
 
-bench: release ## compare with borg, restic and cp on real disk images (root, 30 GiB, an hour)
-	apt-get install -y -qq borgbackup restic mmdebstrap xfsprogs lvm2 fdisk dosfstools mtools
+CORPUS = web.img db.img data.img
+bench: release ## compare with borg, restic, casync, cp on real disk images (root, 40 GiB, hours)
+	Benchmarks/install-peers.sh
 	Benchmarks/make-corpus.sh $(BENCH)/corpus
 	Benchmarks/compare.py --snapstore $(SNAPSTORE) --work $(BENCH)/work --runs 3 \
-	  --images $(addprefix $(BENCH)/corpus/,web.img db.img data.img) \
-	  --second-day $(addprefix $(BENCH)/corpus/day2/,web.img db.img data.img) \
-	  --json $(BENCH)/figures.json
+	  --caches warm cold --sixteen --images $(CORPUS:%=$(BENCH)/corpus/%) \
+	  --second-day $(CORPUS:%=$(BENCH)/corpus/day2/%) \
+	  --json $(BENCH)/figures.json --chart $(BENCH)/figures.svg
+
+SYNTHETIC = synthetic-1.img synthetic-2.img synthetic-3.img
+bench-short: release ## the same on synthetic images, warm: some minutes, no root but for peers
+	Benchmarks/install-peers.sh
+	Benchmarks/synthesize.py $(BENCH)/synthetic --mib 512
+	Benchmarks/compare.py --snapstore $(SNAPSTORE) --work $(BENCH)/work --runs 3 --sixteen \
+	  --images $(SYNTHETIC:%=$(BENCH)/synthetic/%) \
+	  --second-day $(SYNTHETIC:%=$(BENCH)/synthetic/day2/%) \
+	  --json $(BENCH)/figures-short.json --chart $(BENCH)/figures-short.svg
+
+bench-curve: release ## what 1 to 8 times the data and 1 to 16 disks cost (20 GiB, minutes)
+	Benchmarks/curve.py --snapstore $(SNAPSTORE) --work $(BENCH)/work \
+	  --json $(BENCH)/curve.json --chart $(BENCH)/curve.svg
+
+try-bench: release ## run the comparison in small, to see that it works: its figures mean nothing
+	Benchmarks/try-harness.py $(SNAPSTORE) .build/try-bench
 
 # Builds a package for measuring beside ours, in a folder of its own: four minutes the first time.
 # SNAPSTORE_INDEX_ENTRIES=16000000 looks up in a large index.
