@@ -3,9 +3,9 @@ internal import SnapStoreFormat
 /// Content like that of a disk, for measuring: the same for the same seed, and no block like
 /// another, so that nothing is stored once that stands there twice.
 ///
-/// Of four blocks of 4 KiB one is noise, which no codec makes smaller. The others are runs of 16 to
-/// 64 bytes out of a small vocabulary, with 8 bytes of noise between. LZ4 leaves a little less than
-/// half of all, as it does of Debian systems.
+/// Of eight blocks of 4 KiB one is noise, which no codec makes smaller. The others are runs of 16
+/// to 96 bytes out of a small vocabulary, with 8 bytes of noise between. LZ4 leaves about two
+/// fifths of all, as it does of Debian systems.
 package struct SyntheticContent: Sendable {
   private static let vocabularyWordCount = 512
   private static let wordsPerBlock = FormatLimit.block / 8
@@ -27,7 +27,7 @@ package struct SyntheticContent: Sendable {
     precondition(target.byteCount.isMultiple(of: FormatLimit.block))
     for start in stride(from: 0, to: target.byteCount, by: FormatLimit.block) {
       blockNumber += 1
-      if blockNumber.isMultiple(of: 4) {
+      if blockNumber.isMultiple(of: 8) {
         fillWithNoise(&target, from: start)
       } else {
         fillWithRuns(&target, from: start)
@@ -47,8 +47,8 @@ package struct SyntheticContent: Sendable {
       let noise = Self.next(&state)
       target.storeBytes(of: noise, toByteOffset: start + 8 * word, as: UInt64.self)
       word += 1
-      let first = Int(noise >> 32) % (Self.vocabularyWordCount - 8)
-      let length = min(2 + Int(noise & 0xFF) % 7, Self.wordsPerBlock - word)
+      let first = Int(noise >> 32) % (Self.vocabularyWordCount - 12)
+      let length = min(2 + Int(noise & 0xFF) % 11, Self.wordsPerBlock - word)
       for next in 0..<length {
         target.storeBytes(
           of: vocabulary[first + next], toByteOffset: start + 8 * (word + next), as: UInt64.self)
