@@ -24,7 +24,7 @@ PACKAGE = .build/snapstore.deb
 SOURCES = Package.swift $(shell find Sources -type f)
 
 .DEFAULT_GOAL := help
-.PHONY: help deps build release test test-release second-reader demo bench bench-short bench-curve bench-micro try-bench format lint clean \
+.PHONY: help deps build release test test-release second-reader demo bench bench-short bench-curve bench-micro bench-scale try-bench format lint clean \
   soak sanitize fuzz documents install uninstall deb try-install try-package
 
 help: ## list the targets
@@ -103,6 +103,13 @@ try-bench: release ## run the comparison in small, to see that it works: its fig
 bench-micro: deps ## measure cutting, hashing, coding, index, packs, maps one by one
 	SNAPSTORE_BENCHMARKS=1 $(SWIFT) package --scratch-path .build/micro --disable-sandbox benchmark \
 	  --target SnapStoreMicro
+
+SCALE = .build/micro/release/SnapStoreScale
+CHUNKS ?= 1000000
+bench-scale: release ## measure a vault of CHUNKS (1000000) chunks, and one of 1,000 points
+	SNAPSTORE_BENCHMARKS=1 $(BUILD) -c release --scratch-path .build/micro --product SnapStoreScale
+	Benchmarks/scale.py --snapstore $(SNAPSTORE) --tool $(SCALE) --work $(BENCH)/work \
+	  --chunks $(CHUNKS) --json $(BENCH)/scale.json
 
 documents: release ## make manual pages and shell completions, and check them
 	Packaging/make-documents.sh $(SNAPSTORE) .build/documents

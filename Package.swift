@@ -106,11 +106,16 @@ let package = Package(
     .target(
       name: "SnapStoreSuites",
       dependencies: [
-        "SnapStoreEngine", "SnapStoreFormat", "SnapStoreIO", "SnapStoreVault", logging,
+        "SnapStoreDisks", "SnapStoreEngine", "SnapStoreFormat", "SnapStoreIO", "SnapStoreVault",
+        logging, system,
       ],
       path: "Benchmarks/Suites", swiftSettings: settings),
     .testTarget(
-      name: "SnapStoreSuitesTests", dependencies: ["SnapStoreSuites"], swiftSettings: settings),
+      name: "SnapStoreSuitesTests",
+      dependencies: [
+        "SnapStoreEngine", "SnapStoreFormat", "SnapStoreSuites", "SnapStoreTestSupport",
+      ],
+      swiftSettings: settings),
   ],
   swiftLanguageModes: [.v6]
 )
@@ -133,6 +138,10 @@ if isMeasuring {
       name: "SnapStoreMicro",
       dependencies: ["SnapStoreSuites", .product(name: "Benchmark", package: "benchmark")],
       path: "Benchmarks/Micro", swiftSettings: settings,
-      plugins: [.plugin(name: "BenchmarkPlugin", package: "benchmark")])
+      plugins: [.plugin(name: "BenchmarkPlugin", package: "benchmark")]),
+    .executableTarget(
+      name: "SnapStoreScale",
+      dependencies: ["SnapStoreEngine", "SnapStoreFormat", "SnapStoreSuites"],
+      path: "Benchmarks/Scale", swiftSettings: settings),
   ]
 }
