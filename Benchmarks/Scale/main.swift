@@ -8,9 +8,9 @@ import SnapStoreSuites
 /// SnapStoreScale points VAULT COUNT
 ///
 /// For scale.py, which says what each means; prints a line of JSON.
-func print(_ values: [String: Any]) throws {
+func printLine(_ values: [String: Any]) throws {
   let data = try JSONSerialization.data(withJSONObject: values, options: .sortedKeys)
-  Swift.print(String(decoding: data, as: UTF8.self))
+  print(String(decoding: data, as: UTF8.self))
 }
 
 func run(_ words: [String]) throws {
@@ -25,7 +25,7 @@ func run(_ words: [String]) throws {
     // One extent: what a point costs besides its data.
     let scale = ScaleVault(path: words[1], chunkCount: 16, chunkByteCount: 4096, diskCount: 1)
     for day in 0..<(try number(2)) { _ = try scale.backUp(day: day) }
-    return try print(["points": try number(2)])
+    return try printLine(["points": try number(2)])
   }
   var scale = ScaleVault(
     path: words[1], chunkCount: try number(2), chunkByteCount: Int(try number(3)),
@@ -35,13 +35,13 @@ func run(_ words: [String]) throws {
   case "backup":
     let report = try scale.backUp(day: try number(6))
     let figures = report.point.figures
-    try print([
+    try printLine([
       "seconds": report.seconds, "read_bytes": figures.readByteCount,
       "new_bytes": figures.newByteCount, "stored_bytes": figures.storedByteCount,
     ])
   case "lookups":
     let lookups = try scale.lookUp(count: Int(try number(6)))
-    try print([
+    try printLine([
       "open_seconds": lookups.openSeconds, "hits_per_second": lookups.hitsPerSecond,
       "misses_per_second": lookups.missesPerSecond,
     ])

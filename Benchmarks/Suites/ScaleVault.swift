@@ -2,8 +2,8 @@ internal import Logging
 internal import SnapStoreDisks
 package import SnapStoreEngine
 internal import SnapStoreFormat
-package import SnapStoreIO
-package import SnapStoreVault
+internal import SnapStoreIO
+internal import SnapStoreVault
 
 /// A vault of very many chunks, made by real backups of disks that lie nowhere.
 package struct ScaleVault: Sendable {

@@ -1,6 +1,6 @@
-package import SnapStoreEngine
+internal import SnapStoreEngine
 internal import SnapStoreFormat
-package import SnapStoreIO
+internal import SnapStoreIO
 
 /// A disk that lies nowhere: every block of 4 KiB is made when it is read, no two of them are
 /// alike, and each compresses to some tens of bytes. So a vault of very many chunks needs little
