@@ -1,8 +1,10 @@
 # Targets for people and for .ci/run; plain `make` lists them.
 
 SWIFT ?= swift
-BUILD = $(SWIFT) build --explicit-target-dependency-import-check error
-TEST = $(SWIFT) test --skip-build --disable-xctest
+# What this machine has beside what it must have. Looked up when a command runs, after `deps`.
+FEATURES = $(shell test ! -e /usr/include/intel-ipsec-mb.h || echo SNAPSTORE_IPSEC_MB=1)
+BUILD = $(FEATURES) $(SWIFT) build --explicit-target-dependency-import-check error
+TEST = $(FEATURES) $(SWIFT) test --skip-build --disable-xctest
 BENCH ?= /var/tmp/snapstore-bench
 SNAPSTORE = .build/release/snapstore
 SWIFT_CODE = Sources Tests Benchmarks Package.swift
@@ -101,7 +103,7 @@ try-bench: release ## run the comparison in small, to see that it works: its fig
 # Builds a package for measuring beside ours, in a folder of its own: four minutes the first time.
 # SNAPSTORE_INDEX_ENTRIES=16000000 looks up in a large index.
 bench-micro: deps ## measure cutting, hashing, coding, index, packs, maps one by one
-	SNAPSTORE_BENCHMARKS=1 $(SWIFT) package --scratch-path .build/micro --disable-sandbox benchmark \
+	SNAPSTORE_BENCHMARKS=1 $(FEATURES) $(SWIFT) package --scratch-path .build/micro --disable-sandbox benchmark \
 	  --target SnapStoreMicro
 
 SCALE = .build/micro/release/SnapStoreScale

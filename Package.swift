@@ -23,6 +23,13 @@ let observed: [SwiftSetting] = isFuzzing ? [.unsafeFlags(["-sanitize=fuzzer"])] 
 /// that one of them needs (see `make bench-micro`, `make bench-scale`). Nobody else builds them.
 let isMeasuring = Context.environment["SNAPSTORE_BENCHMARKS"] != nil
 
+/// With SNAPSTORE_IPSEC_MB in the environment, Intel's multi-buffer library computes SHA-256 where it
+/// can. The Makefile sets it where the library is installed: it has no pkg-config file, and is there
+/// for x86-64 only.
+let hasMultiBuffer = Context.environment["SNAPSTORE_IPSEC_MB"] != nil
+let multiBuffer: [Target.Dependency] = hasMultiBuffer ? ["CIPSecMB"] : []
+let multiBufferSettings: [SwiftSetting] = hasMultiBuffer ? [.define("IPSEC_MB")] : []
+
 let crypto = Target.Dependency.product(name: "Crypto", package: "swift-crypto")
 let system = Target.Dependency.product(name: "SystemPackage", package: "swift-system")
 let logging = Target.Dependency.product(name: "Logging", package: "swift-log")
@@ -42,11 +49,13 @@ let package = Package(
       name: "CLZ4", pkgConfig: "liblz4", providers: [.apt(["liblz4-dev"])]),
     .systemLibrary(
       name: "CXXHash", pkgConfig: "libxxhash", providers: [.apt(["libxxhash-dev"])]),
+    .systemLibrary(
+      name: "CZstd", pkgConfig: "libzstd", providers: [.apt(["libzstd-dev"])]),
     .systemLibrary(name: "CLinux"),
 
     .target(
-      name: "SnapStoreFormat", dependencies: ["CLZ4", "CXXHash", crypto],
-      swiftSettings: settings + observed),
+      name: "SnapStoreFormat", dependencies: ["CLZ4", "CXXHash", "CZstd", crypto] + multiBuffer,
+      swiftSettings: settings + observed + multiBufferSettings),
     .target(
       name: "SnapStoreIO", dependencies: ["CLinux", system],
       swiftSettings: settings),
@@ -144,4 +153,9 @@ if isMeasuring {
       dependencies: ["SnapStoreEngine", "SnapStoreFormat", "SnapStoreSuites"],
       path: "Benchmarks/Scale", swiftSettings: settings),
   ]
+}
+
+if hasMultiBuffer {
+  package.targets.append(
+    .systemLibrary(name: "CIPSecMB", providers: [.apt(["libipsec-mb-dev"])]))
 }

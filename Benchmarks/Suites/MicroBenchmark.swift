@@ -65,3 +65,13 @@ package struct SuiteError: Error, CustomStringConvertible {
 func require(_ isRight: Bool, _ what: @autoclosure () -> String) throws {
   guard isRight else { throw SuiteError(what()) }
 }
+
+/// Something that a suite's work changes.
+final class OneThread<Value>: @unchecked Sendable {
+  // Sendable because a suite's work is repeated by one thread, never by two at once.
+  var value: Value
+
+  init(_ value: Value) {
+    self.value = value
+  }
+}

@@ -26,9 +26,10 @@ struct ComputingBench: Sendable {
   /// Each part of the work on one extent, by chunks of 64 KiB where it works on chunks.
   func parts() throws -> [Bench.Rate] {
     let extent = Self.extent(seed: 1)
-    let chunks = stride(from: 0, to: extent.count, by: Self.chunkByteCount).map {
-      Array(extent[$0..<($0 + Self.chunkByteCount)])
+    let ranges = stride(from: 0, to: extent.count, by: Self.chunkByteCount).map {
+      $0..<($0 + Self.chunkByteCount)
     }
+    let chunks = ranges.map { Array(extent[$0]) }
     let cutter = ChunkCutter(.aligned, secrets: Self.secrets)
     var pieces: [ExtentPiece] = []
     var rates = [
@@ -38,13 +39,14 @@ struct ComputingBench: Sendable {
       },
     ]
     for algorithm in ChunkHash.allCases {
-      let hasher = ChunkHasher(algorithm, secrets: Self.secrets)
+      let namer = ChunkNamer(ChunkHasher(algorithm, secrets: Self.secrets))
+      var ids: [ChunkID] = []
       rates.append(
         try rate("name by \(algorithm.optionName)") {
-          for chunk in chunks { _ = hasher.id(of: chunk.rawSpan, domain: .chunk) }
+          namer.name(ranges, of: extent.rawSpan, into: &ids)
         })
     }
-    for compression in Compression.allCases { rates += try coding(chunks, compression) }
+    for compression in Compression.examples { rates += try coding(chunks, compression) }
     return rates
   }
 
