@@ -19,6 +19,10 @@ let settings: [SwiftSetting] =
 let isFuzzing = Context.environment["SNAPSTORE_FUZZ"] != nil
 let observed: [SwiftSetting] = isFuzzing ? [.unsafeFlags(["-sanitize=fuzzer"])] : []
 
+/// With SNAPSTORE_BENCHMARKS in the environment there are the programs that measure, and the package
+/// that one of them needs (see `make bench-micro`, `make bench-scale`). Nobody else builds them.
+let isMeasuring = Context.environment["SNAPSTORE_BENCHMARKS"] != nil
+
 /// With SNAPSTORE_IPSEC_MB in the environment, Intel's multi-buffer library computes SHA-256 where it
 /// can. The Makefile sets it where the library is installed: it has no pkg-config file, and is there
 /// for x86-64 only.
@@ -107,6 +111,20 @@ let package = Package(
       name: "SnapStoreCommandsTests",
       dependencies: ["SnapStoreCommands", "SnapStoreIO", "SnapStoreTestSupport", "snapstore"],
       exclude: ["Golden"], swiftSettings: settings),
+
+    .target(
+      name: "SnapStoreSuites",
+      dependencies: [
+        "SnapStoreDisks", "SnapStoreEngine", "SnapStoreFormat", "SnapStoreIO", "SnapStoreVault",
+        logging, system,
+      ],
+      path: "Benchmarks/Suites", swiftSettings: settings),
+    .testTarget(
+      name: "SnapStoreSuitesTests",
+      dependencies: [
+        "SnapStoreEngine", "SnapStoreFormat", "SnapStoreSuites", "SnapStoreTestSupport",
+      ],
+      swiftSettings: settings),
   ],
   swiftLanguageModes: [.v6]
 )
@@ -119,6 +137,22 @@ if isFuzzing {
       swiftSettings: settings + observed,
       // The default linker can't link code that reports where it goes, and says an internal error.
       linkerSettings: [.unsafeFlags(["-sanitize=fuzzer", "-use-ld=lld"])]))
+}
+
+if isMeasuring {
+  package.dependencies.append(
+    .package(url: "https://github.com/ordo-one/benchmark", from: "1.38.1", traits: []))
+  package.targets += [
+    .executableTarget(
+      name: "SnapStoreMicro",
+      dependencies: ["SnapStoreSuites", .product(name: "Benchmark", package: "benchmark")],
+      path: "Benchmarks/Micro", swiftSettings: settings,
+      plugins: [.plugin(name: "BenchmarkPlugin", package: "benchmark")]),
+    .executableTarget(
+      name: "SnapStoreScale",
+      dependencies: ["SnapStoreEngine", "SnapStoreFormat", "SnapStoreSuites"],
+      path: "Benchmarks/Scale", swiftSettings: settings),
+  ]
 }
 
 if hasMultiBuffer {
