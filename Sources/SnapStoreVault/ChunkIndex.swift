@@ -394,9 +394,11 @@ package final class ChunkIndex: Sendable {
     entries.sort { $0.id < $1.id }
     let name = session.nextName()
     let bytes = IndexSegmentLayout.encode(packs: waiting.map(\.pack), entries: entries)
-    guard try session.store.put(.indexSegment(name), bytes),
-      let reader = try session.vault.store.open(.indexSegment(name))
-    else { throw VaultError(.aborted, "index segment \(name) was taken or went away") }
+    guard try session.store.put(.indexSegment(name), bytes) else {
+      throw VaultError(.aborted, "index segment \(name) was taken")
+    }
+    // Another run may have merged it already. Then the table goes on to tell what is in it.
+    guard let reader = try session.vault.store.open(.indexSegment(name)) else { return }
     let listing = Dictionary(
       waiting.map { ($0.pack.name, $0.pack.byteCount) }, uniquingKeysWith: { first, _ in first })
     try open(name, reader, listing: listing, replacing: entries)

@@ -100,7 +100,7 @@ extension Scenario {
   fileprivate var isReading: Bool {
     switch steps[0] {
     case .restore, .verify: true
-    case .createVault, .backup: false
+    case .createVault, .backup, .together: false
     }
   }
 

@@ -7,12 +7,14 @@ extension SimulatedFileSystem {
     _ call: SystemCall, _ path: String,
     _ body: (inout State) throws(Errno) -> Result
   ) throws(Errno) -> Result {
-    try machine.withLock { (machine) throws(Errno) in
-      guard machine.callCount < machine.stopsAfter else { throw .ioError }
-      machine.callCount += 1
-      machine.calls.append(RecordedCall(call: call, path: path))
-      defer { machine.keepMoment() }
-      return try body(&machine.state)
+    try inTurn { () throws(Errno) in
+      try machine.withLock { (machine) throws(Errno) in
+        guard machine.callCount < machine.stopsAfter else { throw .ioError }
+        machine.callCount += 1
+        machine.calls.append(RecordedCall(call: call, path: path))
+        defer { machine.keepMoment() }
+        return try body(&machine.state)
+      }
     }
   }
 
