@@ -33,6 +33,7 @@ import SnapStoreIO
   var writer = ByteWriter()
   time.encode(to: &writer)
   require(writer.bytes == Array(input.prefix(12)), "a time has two encodings")
+  require(time.nanoseconds < 1_000_000_000, "nanoseconds are less than a second")
   let part = time.civil
   require((1...9999).contains(part.year) && (1...12).contains(part.month), "\(time.rfc3339)")
   require((1...31).contains(part.day) && (0...23).contains(part.hour), "\(time.rfc3339)")
