@@ -19,12 +19,11 @@ ROW = 24
 STYLE = """
   .page { fill: #ffffff } .text { fill: #1f2328 } .faint { fill: #59636e }
   .own { fill: #0a7d5c } .peer { fill: #8c959f } .floor { fill: #c9d1d9 }
-  .line { stroke: #0a7d5c; fill: none; stroke-width: 2.5 }
   .ideal { stroke: #8c959f; fill: none; stroke-dasharray: 4 4 } .axis { stroke: #d1d9e0 }
   @media (prefers-color-scheme: dark) {
     .page { fill: #0d1117 } .text { fill: #f0f6fc } .faint { fill: #9198a1 }
     .own { fill: #3fb68b } .peer { fill: #6e7681 } .floor { fill: #3d444d }
-    .line { stroke: #3fb68b } .ideal { stroke: #6e7681 } .axis { stroke: #3d444d }
+    .ideal { stroke: #6e7681 } .axis { stroke: #3d444d }
   }
   text { font: 13px system-ui, "DejaVu Sans", sans-serif }
   .title { font-size: 15px; font-weight: 600 }
@@ -54,9 +53,6 @@ class Drawing:
     def path(self, points, kind):
         steps = " ".join(f"{x:.1f},{y:.1f}" for x, y in points)
         self.parts.append(f'<polyline class="{kind}" points="{steps}"/>')
-
-    def dot(self, x, y):
-        self.parts.append(f'<circle class="own" cx="{x:.1f}" cy="{y:.1f}" r="4"/>')
 
     def heading(self, text, left=16):
         self.height += 22
@@ -141,7 +137,7 @@ def machine(document):
 
 
 def curve(document):
-    """Seconds by amount of data and by number of disks: lines beside what is in proportion."""
+    """Seconds by amount of data and by number of disks, beside what is in proportion."""
     drawing = Drawing("What more data and more disks cost")
     for title, unit, points in (
         ("Amounts of data", "×", document["amounts"]),
@@ -157,32 +153,31 @@ def curve(document):
             is_amount = unit == "×"
             panel(drawing, 16 + number * width, width - 12, name, values, unit, is_amount)
         drawing.height += 190
-    drawing.remark("Lines: medians in seconds. Dashed: in proportion to the smallest.")
+    drawing.remark("Medians in seconds. Dashed: in proportion to the first.")
     drawing.remark(machine(document))
     return drawing.svg()
 
 
 def panel(drawing, left, width, title, values, unit, grows):
-    """One line of seconds over a number of times."""
-    top, height = drawing.height + 26, 120
+    """A column of seconds for each number of times, and a mark where it would be in proportion."""
+    top, height = drawing.height + 44, 110
     bottom = top + height
-    ideal = [(t, values[0][1] * (t / values[0][0] if grows else 1)) for t, _ in values]
-    most = max(v for _, v in values + ideal) * 1.15
-    least, last = values[0][0], values[-1][0]
-
-    def place(times, value):
-        x = left + 24 + (width - 60) * (times - least) / max(last - least, 1)
-        return x, bottom - height * value / most
-
-    drawing.text(left + width / 2, top - 10, title, "text", "middle")
-    drawing.path([(left + 8, bottom), (left + width, bottom)], "axis")
-    drawing.path([place(*point) for point in ideal], "ideal")
-    drawing.path([place(*point) for point in values], "line")
-    for times, value in values:
-        x, y = place(times, value)
-        drawing.dot(x, y)
-        drawing.text(x, y - 9, f"{value:.1f}" if value >= 1 else f"{value:.2f}", "faint", "middle")
-        drawing.text(x, bottom + 17, f"{times}{unit if unit == '×' else ''}", "faint", "middle")
+    ideal = [values[0][1] * (times / values[0][0] if grows else 1) for times, _ in values]
+    most = max(ideal + [value for _, value in values])
+    step = (width - 16) / len(values)
+    drawing.text(left + width / 2, drawing.height + 16, title, "text", "middle")
+    for number, ((times, value), expected) in enumerate(zip(values, ideal)):
+        x = left + 8 + number * step
+        y = bottom - height * value / most
+        drawing.box(x + 4, y, step - 8, bottom - y, "own")
+        mark = bottom - height * expected / most
+        drawing.path([(x, mark), (x + step, mark)], "ideal")
+        label = f"{value:.1f}" if value >= 1 else f"{value:.2f}"
+        above = mark if 0 < y - mark < 20 else y
+        drawing.text(x + step / 2, above - 6, label, "faint", "middle")
+        sign = unit if unit == "×" else ""
+        drawing.text(x + step / 2, bottom + 17, f"{times}{sign}", "faint", "middle")
+    drawing.path([(left + 4, bottom), (left + width - 4, bottom)], "axis")
 
 
 def main():

@@ -96,14 +96,13 @@ struct DiskBench: Sendable {
     let start = host.clock.monotonicSeconds()
     try lanes(count) { _ in
       let buffer = pool.take()
-      while let (file, offset) = pieces.withLock({ $0.popFirst() }),
-        host.clock.monotonicSeconds() - start < seconds
-      {
+      while let (file, offset) = pieces.withLock({ $0.popFirst() }) {
         try interruption.check()
         let read = try buffer.withMutableBytes { bytes throws(IOError) in
           try files[file].reading.read(into: &bytes, at: offset)
         }
         done.withLock { $0 += UInt64(read) }
+        if host.clock.monotonicSeconds() - start >= seconds { return }
       }
     }
     return rate("read back", count, done.withLock { $0 }, since: start)
@@ -117,9 +116,7 @@ struct DiskBench: Sendable {
     let start = host.clock.monotonicSeconds()
     try lanes(count) { _ in
       let buffer = pool.take()
-      while host.clock.monotonicSeconds() - start < seconds,
-        let item = try schedule.withLock({ try $0.next() })
-      {
+      while let item = try schedule.withLock({ try $0.next() }) {
         try interruption.check()
         for data in item.plan.data {
           try buffer.withMutableBytes { bytes throws(any Error) in
@@ -129,6 +126,7 @@ struct DiskBench: Sendable {
           }
           done.withLock { $0 += UInt64(data.count) }
         }
+        if host.clock.monotonicSeconds() - start >= seconds { return }
       }
     }
     return rate("read the disks", count, done.withLock { $0 }, since: start)
