@@ -73,6 +73,9 @@ package final class PackWriter {
     min(64 << 20, max(8 << 20, byteCount / 16))
   }
 
+  /// And at so many records, however small: who reads or writes a pack holds its directory.
+  package static let recordsPerPack = 1 << 16
+
   private let session: Session
   private let index: ChunkIndex
   private var pack: OpenPack?
@@ -100,7 +103,9 @@ package final class PackWriter {
       pack.directory.append(entry)
     }
     pack.byteCount += UInt64(records.byteCount)
-    if pack.byteCount >= Self.packByteCount(afterStoring: session.storedByteCount) {
+    if pack.byteCount >= Self.packByteCount(afterStoring: session.storedByteCount)
+      || pack.directory.count >= Self.recordsPerPack
+    {
       try finish(pack)
     } else {
       self.pack = pack
