@@ -48,7 +48,7 @@ struct RootCommand: ParsableCommand {
     version: "snapstore \(Version.text)",
     subcommands: [
       BackupCommand.self, RestoreCommand.self, PointsCommand.self, ShowCommand.self,
-      VerifyCommand.self, VaultCommand.self,
+      VerifyCommand.self, VaultCommand.self, BenchCommand.self,
     ])
 
   /// What stands below the list of subcommands in the help, and in the manual. A line in capitals

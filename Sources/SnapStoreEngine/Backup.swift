@@ -26,6 +26,8 @@ package struct Backup: Sendable {
   package var machine: Name
   package var disks: [DiskRequest]
   package var resources = Resources()
+  /// Of what is new; nil: as the vault does it.
+  package var compression: Compression?
   package var verifiesWrites = true
   package var progress = Progress()
   package var interruption = Interruption()
@@ -74,11 +76,14 @@ package struct Backup: Sendable {
     progress.begin(total: sources.reduce(0) { $0 + $1.byteCount })
     let parent = try PointCatalog(vault).latest(of: machine)?.point
     let session = try Session.beginWriting(vault, leaningOn: parent.map { [$0.id] } ?? [])
+    if let compression { try vault.admit(compression) }
     let index = try ChunkIndex(session: session, memory: resources.indexByteCount)
+    let encoder = RecordEncoder(
+      vault: vault, compression: compression, verifiesWrites: verifiesWrites)
     let pipeline = BackupPipeline(
       disks: sources, parents: parentMaps(sources, parent, index, session), session: session,
-      index: index, resources: resources,
-      verifiesWrites: verifiesWrites, progress: progress, interruption: interruption)
+      index: index, resources: resources, encoder: encoder, progress: progress,
+      interruption: interruption)
     let results = try pipeline.run()
 
     var warnings = try containerWarnings(sources)

@@ -7,9 +7,10 @@ package struct RecordEncoder: Sendable {
   private let secrets: VaultSecrets
   private let verifiesWrites: Bool
 
-  /// With `verifiesWrites`, what was compressed is decoded and compared before it counts.
-  package init(vault: Vault, verifiesWrites: Bool) {
-    compression = vault.descriptor.compression
+  /// `compression` nil: the vault's own; another must have been admitted by the vault. With
+  /// `verifiesWrites`, what was compressed is decoded and compared before it counts.
+  package init(vault: Vault, compression: Compression? = nil, verifiesWrites: Bool) {
+    self.compression = compression ?? vault.descriptor.compression
     secrets = vault.secrets
     self.verifiesWrites = verifiesWrites
   }
