@@ -12,6 +12,7 @@ import SnapStoreIO
     require(Array(name.utf8) == input, "\(name) has two spellings")
     require(ObjectName.isValidPart(name), "\(name) is a file's name")
   }
+  if let name = Name(text) { require(name.text.utf8.count <= 64, "\(name) is long") }
   if ObjectName.isValidPart(text) {
     let name = ObjectName(folder: text, key: text)
     require(!text.utf8.contains { $0 == 0 || $0 == 47 } && text.first != ".", "\(name) is safe")

@@ -64,7 +64,8 @@ def record():
 
 def names():
     session = "00112233445566778899aabbccddeeff"
-    return ["web.1", "20261122T100000Z-abcdef", session, session + "-0000001f", "vault"]
+    texts = ["web.1", "20261122T100000Z-abcdef", session, session + "-0000001f", "vault"]
+    return texts + ["n" * 64, "n" * 65]
 
 
 SEEDS = {
