@@ -26,7 +26,8 @@ PACKAGE = .build/snapstore.deb
 SOURCES = Package.swift $(shell find Sources -type f)
 
 .DEFAULT_GOAL := help
-.PHONY: help deps build release test test-release second-reader demo bench bench-short bench-curve bench-micro bench-scale try-bench format lint clean \
+.PHONY: help deps build release test test-release second-reader demo format lint clean \
+  bench bench-short bench-curve bench-micro bench-scale try-bench \
   soak sanitize fuzz documents install uninstall deb try-install try-package
 
 help: ## list the targets
