@@ -20,13 +20,13 @@ package final class Turns: @unchecked Sendable {
     pass()
   }
 
-  /// Waits for the process's turn, and does something in it.
+  /// Waits for the process's turn, and does something in it; at once where it has ended.
   package func take<Result>(
     _ process: Int, _ body: () throws(Errno) -> Result
   ) throws(Errno) -> Result {
     changed.lock()
     defer { changed.unlock() }
-    while current != process { changed.wait() }
+    while current != process, running.contains(process) { changed.wait() }
     defer {
       callsLeft -= 1
       if callsLeft == 0 { pass() }
