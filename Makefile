@@ -1,10 +1,13 @@
 # Targets for people and for .ci/run; plain `make` lists them.
 
 SWIFT ?= swift
-BUILD = $(SWIFT) build --explicit-target-dependency-import-check error
-TEST = $(SWIFT) test --skip-build --disable-xctest
+# What this machine has beside what it must have. Looked up when a command runs, after `deps`.
+FEATURES = $(shell test ! -e /usr/include/intel-ipsec-mb.h || echo SNAPSTORE_IPSEC_MB=1)
+BUILD = $(FEATURES) $(SWIFT) build --explicit-target-dependency-import-check error
+TEST = $(FEATURES) $(SWIFT) test --skip-build --disable-xctest
 BENCH ?= /var/tmp/snapstore-bench
 SNAPSTORE = .build/release/snapstore
+SWIFT_CODE = Sources Tests Benchmarks Package.swift
 # How long `make fuzz` gives each decoder.
 SECONDS ?= 10
 # What `make sanitize` looks at, for races and for memory.
@@ -23,7 +26,8 @@ PACKAGE = .build/snapstore.deb
 SOURCES = Package.swift $(shell find Sources -type f)
 
 .DEFAULT_GOAL := help
-.PHONY: help deps build release test test-release second-reader demo bench format lint clean \
+.PHONY: help deps build release test test-release second-reader demo format lint clean \
+  bench bench-short bench-curve bench-micro bench-scale try-bench \
   soak sanitize fuzz documents install uninstall deb try-install try-package
 
 help: ## list the targets
@@ -72,13 +76,43 @@ second-reader: release ## check vaults with the reader written from docs/format.
 demo: release ## back up a real disk image, change it, restore both moments, compare
 	@Tests/Demo/demo.sh $(SNAPSTORE)
 
-bench: release ## compare with borg, restic and cp on real disk images (root, 30 GiB, an hour)
-	apt-get install -y -qq borgbackup restic mmdebstrap xfsprogs lvm2 fdisk dosfstools mtools
+CORPUS = web.img db.img data.img
+bench: release ## compare with borg, restic, casync, cp on real disk images (root, 40 GiB, hours)
+	Benchmarks/install-peers.sh
 	Benchmarks/make-corpus.sh $(BENCH)/corpus
 	Benchmarks/compare.py --snapstore $(SNAPSTORE) --work $(BENCH)/work --runs 3 \
-	  --images $(addprefix $(BENCH)/corpus/,web.img db.img data.img) \
-	  --second-day $(addprefix $(BENCH)/corpus/day2/,web.img db.img data.img) \
-	  --json $(BENCH)/figures.json
+	  --caches warm cold --sixteen --images $(CORPUS:%=$(BENCH)/corpus/%) \
+	  --second-day $(CORPUS:%=$(BENCH)/corpus/day2/%) \
+	  --json $(BENCH)/figures.json --chart $(BENCH)/figures.svg
+
+SYNTHETIC = synthetic-1.img synthetic-2.img synthetic-3.img
+bench-short: release ## the same on synthetic images, warm: some minutes, no root but for peers
+	Benchmarks/install-peers.sh
+	Benchmarks/synthesize.py $(BENCH)/synthetic --mib 512
+	Benchmarks/compare.py --snapstore $(SNAPSTORE) --work $(BENCH)/work --runs 3 --sixteen \
+	  --images $(SYNTHETIC:%=$(BENCH)/synthetic/%) \
+	  --second-day $(SYNTHETIC:%=$(BENCH)/synthetic/day2/%) \
+	  --json $(BENCH)/figures-short.json --chart $(BENCH)/figures-short.svg
+
+bench-curve: release ## what 1 to 8 times the data and 1 to 16 disks cost (20 GiB, minutes)
+	Benchmarks/curve.py --snapstore $(SNAPSTORE) --work $(BENCH)/work \
+	  --json $(BENCH)/curve.json --chart $(BENCH)/curve.svg
+
+try-bench: release ## run the comparison in small, to see that it works: its figures mean nothing
+	Benchmarks/try-harness.py $(SNAPSTORE) .build/try-bench
+
+# Builds a package for measuring beside ours, in a folder of its own: four minutes the first time.
+# SNAPSTORE_INDEX_ENTRIES=16000000 looks up in a large index.
+bench-micro: deps ## measure cutting, hashing, coding, index, packs, maps one by one
+	SNAPSTORE_BENCHMARKS=1 $(FEATURES) $(SWIFT) package --scratch-path .build/micro --disable-sandbox benchmark \
+	  --target SnapStoreMicro
+
+SCALE = .build/micro/release/SnapStoreScale
+CHUNKS ?= 1000000
+bench-scale: release ## measure a vault of CHUNKS (1000000) chunks, and one of 1,000 points
+	SNAPSTORE_BENCHMARKS=1 $(BUILD) -c release --scratch-path .build/micro --product SnapStoreScale
+	Benchmarks/scale.py --snapstore $(SNAPSTORE) --tool $(SCALE) --work $(BENCH)/work \
+	  --chunks $(CHUNKS) --json $(BENCH)/scale.json
 
 documents: release ## make manual pages and shell completions, and check them
 	Packaging/make-documents.sh $(SNAPSTORE) .build/documents
@@ -131,10 +165,10 @@ try-package: deb ## use the Debian package in a new, minimal Debian, and remove 
 	Tests/Package/try-package.sh $(PACKAGE)
 
 format: ## format all Swift code in place
-	$(SWIFT) format format --in-place --recursive Sources Tests Package.swift
+	$(SWIFT) format format --in-place --recursive $(SWIFT_CODE)
 
 lint: ## check the format of all Swift code
-	$(SWIFT) format lint --strict --recursive Sources Tests Package.swift
+	$(SWIFT) format lint --strict --recursive $(SWIFT_CODE)
 
 clean: ## remove everything that was built
 	rm -rf .build

@@ -19,6 +19,17 @@ let settings: [SwiftSetting] =
 let isFuzzing = Context.environment["SNAPSTORE_FUZZ"] != nil
 let observed: [SwiftSetting] = isFuzzing ? [.unsafeFlags(["-sanitize=fuzzer"])] : []
 
+/// With SNAPSTORE_BENCHMARKS in the environment there are the programs that measure, and the package
+/// that one of them needs (see `make bench-micro`, `make bench-scale`). Nobody else builds them.
+let isMeasuring = Context.environment["SNAPSTORE_BENCHMARKS"] != nil
+
+/// With SNAPSTORE_IPSEC_MB in the environment, Intel's multi-buffer library computes SHA-256 where it
+/// can. The Makefile sets it where the library is installed: it has no pkg-config file, and is there
+/// for x86-64 only.
+let hasMultiBuffer = Context.environment["SNAPSTORE_IPSEC_MB"] != nil
+let multiBuffer: [Target.Dependency] = hasMultiBuffer ? ["CIPSecMB"] : []
+let multiBufferSettings: [SwiftSetting] = hasMultiBuffer ? [.define("IPSEC_MB")] : []
+
 let crypto = Target.Dependency.product(name: "Crypto", package: "swift-crypto")
 let system = Target.Dependency.product(name: "SystemPackage", package: "swift-system")
 let logging = Target.Dependency.product(name: "Logging", package: "swift-log")
@@ -38,11 +49,13 @@ let package = Package(
       name: "CLZ4", pkgConfig: "liblz4", providers: [.apt(["liblz4-dev"])]),
     .systemLibrary(
       name: "CXXHash", pkgConfig: "libxxhash", providers: [.apt(["libxxhash-dev"])]),
+    .systemLibrary(
+      name: "CZstd", pkgConfig: "libzstd", providers: [.apt(["libzstd-dev"])]),
     .systemLibrary(name: "CLinux"),
 
     .target(
-      name: "SnapStoreFormat", dependencies: ["CLZ4", "CXXHash", crypto],
-      swiftSettings: settings + observed),
+      name: "SnapStoreFormat", dependencies: ["CLZ4", "CXXHash", "CZstd", crypto] + multiBuffer,
+      swiftSettings: settings + observed + multiBufferSettings),
     .target(
       name: "SnapStoreIO", dependencies: ["CLinux", system],
       swiftSettings: settings),
@@ -98,6 +111,20 @@ let package = Package(
       name: "SnapStoreCommandsTests",
       dependencies: ["SnapStoreCommands", "SnapStoreIO", "SnapStoreTestSupport", "snapstore"],
       exclude: ["Golden"], swiftSettings: settings),
+
+    .target(
+      name: "SnapStoreSuites",
+      dependencies: [
+        "SnapStoreDisks", "SnapStoreEngine", "SnapStoreFormat", "SnapStoreIO", "SnapStoreVault",
+        logging, system,
+      ],
+      path: "Benchmarks/Suites", swiftSettings: settings),
+    .testTarget(
+      name: "SnapStoreSuitesTests",
+      dependencies: [
+        "SnapStoreEngine", "SnapStoreFormat", "SnapStoreSuites", "SnapStoreTestSupport",
+      ],
+      swiftSettings: settings),
   ],
   swiftLanguageModes: [.v6]
 )
@@ -110,4 +137,25 @@ if isFuzzing {
       swiftSettings: settings + observed,
       // The default linker can't link code that reports where it goes, and says an internal error.
       linkerSettings: [.unsafeFlags(["-sanitize=fuzzer", "-use-ld=lld"])]))
+}
+
+if isMeasuring {
+  package.dependencies.append(
+    .package(url: "https://github.com/ordo-one/benchmark", from: "1.38.1", traits: []))
+  package.targets += [
+    .executableTarget(
+      name: "SnapStoreMicro",
+      dependencies: ["SnapStoreSuites", .product(name: "Benchmark", package: "benchmark")],
+      path: "Benchmarks/Micro", swiftSettings: settings,
+      plugins: [.plugin(name: "BenchmarkPlugin", package: "benchmark")]),
+    .executableTarget(
+      name: "SnapStoreScale",
+      dependencies: ["SnapStoreEngine", "SnapStoreFormat", "SnapStoreSuites"],
+      path: "Benchmarks/Scale", swiftSettings: settings),
+  ]
+}
+
+if hasMultiBuffer {
+  package.targets.append(
+    .systemLibrary(name: "CIPSecMB", providers: [.apt(["libipsec-mb-dev"])]))
 }

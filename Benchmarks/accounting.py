@@ -14,6 +14,9 @@ WORKLOADS = {
     "W2": "the same disks, copied",
     "W3": "a day later",
     "W4": "restore to new files",
+    "W5": "verify all data",
+    "S1": "first backup of one disk",
+    "S16": "the same bytes as sixteen disks",
 }
 
 
@@ -97,10 +100,10 @@ def read_file(path):
                 file.readinto(buffer)
 
 
-def settle(paths, cold):
-    """Brings the machine to the state every measurement starts from."""
+def settle(paths, caches):
+    """Brings the machine to the state every measurement starts from: `warm` or `cold` caches."""
     os.sync()
-    if cold:
+    if caches == "cold":
         DROP_CACHES.write_text("3\n")
         return
     for path in paths:

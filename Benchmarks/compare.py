@@ -8,33 +8,39 @@ W1  first backup of the images into an empty repository
 W2  the same images again, copied to other paths with other file times
 W3  the images of a second day (one for each image, in the same order)
 W4  restore of the last backup to new files, compared with what was backed up
+W5  a check of all data that is stored
+S1  first backup of the largest image alone, and
+S16 of the same bytes cut into sixteen disks (--sixteen; only of who takes several disks at once)
 
-In each run every peer does W1, then every peer W2, and so on; who goes first rotates. A ratio is
-the median over the runs of a peer's figure divided by the reference's in the same run, so a machine
-that gets slower during the measurement does not shift it. The reference is the first of --peers
-that could be run.
+In each run every peer does W1, then every peer W2, and so on; who goes first rotates. A ratio (×)
+is the median over the runs of a peer's seconds until all is durable divided by the reference's in
+the same run, so a machine that gets slower during the measurement does not shift it. The reference
+is the first of --peers that could be run; that of S16 is S1.
 
-Before each measurement what is going to be read is read once (--cold: the caches are dropped) and
-everything written before is synced. The clock runs for the peer's command alone; `sync s` is what a
-`sync -f` of its output takes after it, for peers that return before their output is durable. The
-floor, `cp --sparse=always`, includes its `sync -f`.
+Before each measurement what is going to be read is read once (--caches cold: the caches are
+dropped) and everything written before is synced. The clock runs for the peer's command alone;
+`sync s` is what a `sync -f` of its output takes after it, for peers that return before their output
+is durable: both together are the seconds of ratios and chart. The floor, `cp --sparse=always`,
+includes its `sync -f`.
 
 CPU seconds and peak memory are the kernel's account of the command and the processes it waited for.
 Peak memory can't be told below the harness's own, which a new process inherits: printed as `<N`.
 """
 
 import argparse
+import json
 import os
 import shutil
 import subprocess
 import sys
 from pathlib import Path
 
-from accounting import DROP_CACHES, HarnessError
+from accounting import DROP_CACHES, HarnessError, allocated_bytes
+from chart import comparison
+from images import copies_of, split
 from measuring import Plan, measure_all, scratch
 from peers import PEERS
-from reporting import as_json, describe, print_progress, summarize, table, version
-
+from reporting import as_document, describe, print_progress, summarize, table, version
 
 def parse_arguments():
     """The options, unchecked."""
@@ -49,7 +55,15 @@ def parse_arguments():
     add("--runs", metavar="N", type=int, default=3)
     add("--peers", metavar="LIST", default=",".join(PEERS), help="default: %(default)s")
     add("--json", metavar="OUT", type=Path, help="where to write all figures")
-    add("--cold", action="store_true", help="drop the caches before each measurement (root)")
+    add("--chart", metavar="OUT", type=Path, help="where to draw the medians, as SVG")
+    add("--sixteen", action="store_true", help="measure one disk against sixteen too")
+    add(
+        "--caches",
+        nargs="+",
+        choices=("warm", "cold"),
+        default=["warm"],
+        help="the state of the caches before each measurement; cold needs root",
+    )
     return parser.parse_args()
 
 
@@ -59,7 +73,7 @@ def find_peers(options):
     for name in dict.fromkeys(options.peers.split(",")):
         if name not in PEERS:
             raise HarnessError(f"{name} is none of: {', '.join(PEERS)}")
-        wanted = options.snapstore if name == "snapstore" else name
+        wanted = options.snapstore if name == "snapstore" else PEERS[name].program or name
         found = shutil.which(wanted) if wanted else None
         if found:
             binaries[name] = os.path.abspath(found)
@@ -83,20 +97,8 @@ def check(options):
         raise HarnessError("--second-day needs one file for each of --images")
     if options.runs < 1:
         raise HarnessError("--runs must be 1 or more")
-    if options.cold and not os.access(DROP_CACHES, os.W_OK):
-        raise HarnessError("--cold needs root")
-
-
-def copies_of(images, directory):
-    """Copies of the images at other paths and with other file times."""
-    directory.mkdir()
-    copies = []
-    for image in images:
-        copy = directory / image.name
-        subprocess.run(["cp", "--sparse=always", image, copy], check=True)
-        os.utime(copy)
-        copies.append(copy)
-    return copies
+    if "cold" in options.caches and not os.access(DROP_CACHES, os.W_OK):
+        raise HarnessError("--caches cold needs root")
 
 
 def make_plan(options, binaries, work):
@@ -106,7 +108,11 @@ def make_plan(options, binaries, work):
     if options.second_day:
         backups["W3"] = [image.resolve() for image in options.second_day]
     names = [image.stem for image in images]
-    return Plan(backups, names, work, options.runs, options.cold, binaries)
+    pieces = []
+    if options.sixteen:
+        largest = max(images, key=allocated_bytes)
+        pieces = [("S1", [largest]), ("S16", split(largest, 16, work / "pieces"))]
+    return Plan(backups, names, work, options.runs, options.caches, binaries, pieces)
 
 
 def measure_and_report(options):
@@ -124,8 +130,11 @@ def measure_and_report(options):
     failures = [m for m in measurements if m.error]
     for failed in failures:
         print(f"failed: run {failed.run} {failed.workload} {failed.peer}: {failed.error}")
+    document = as_document(plan, measurements, reference, rows, left_out, versions)
     if options.json:
-        options.json.write_text(as_json(plan, measurements, reference, rows, left_out, versions))
+        options.json.write_text(json.dumps(document, indent=2) + "\n")
+    if options.chart:
+        options.chart.write_text(comparison(document))
     return not failures
 
 

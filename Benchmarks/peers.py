@@ -7,15 +7,20 @@ from abc import ABC, abstractmethod
 
 from accounting import Usage, run
 
+
 class Peer(ABC):
     """One tool and, once made, its repository below `home`.
 
     `create` comes first, then each `backup` after a `prepare`, then `restore`, which restores the
-    last backup. `backup` and `restore` return the usage of what is to be measured.
+    last backup, then `verify`. All but the first two return the usage of what is to be measured.
     """
 
     name = ""
+    program = ""
+    """What it is run by, where that is not its name."""
     stores_whole_files = False
+    takes_many_disks = False
+    """Whether one disk and sixteen are compared."""
 
     def __init__(self, binary, names, home):
         self.binary = binary
@@ -47,6 +52,10 @@ class Peer(ABC):
     def restore(self, images, directory):
         """Restores the last backup into `directory`, which does not exist yet."""
 
+    def verify(self):
+        """Reads and checks everything that is stored; None where the tool has no such command."""
+        return None
+
     def restored(self, index, image, directory):
         """Where `restore` puts the image: by default at its whole path."""
         del index
@@ -61,6 +70,7 @@ class SnapStore(Peer):
     """The engine that this harness belongs to."""
 
     name = "snapstore"
+    takes_many_disks = True
 
     def create(self):
         self.run("vault", "create", self.repository)
@@ -73,6 +83,9 @@ class SnapStore(Peer):
     def restore(self, images, directory):
         vault = ["--vault", self.repository]
         return self.run("restore", *vault, "--point", "latest", "--to", directory, "--json")
+
+    def verify(self):
+        return self.run("verify", "--vault", self.repository, "--json")
 
     def restored(self, index, image, directory):
         return directory / f"{self.names[index]}.img"
@@ -92,15 +105,17 @@ class Borg(Peer):
     """Borg with chunks of 4 MiB, LZ4 and no encryption: its fastest way with disk images."""
 
     name = "borg"
+    encryption = "none"
 
     def environment(self):
         return {
             "BORG_BASE_DIR": str(self.home / "base"),
             "BORG_UNKNOWN_UNENCRYPTED_REPO_ACCESS_IS_OK": "yes",
+            "BORG_PASSPHRASE": "benchmark",
         }
 
     def create(self):
-        self.run("init", "--encryption", "none", self.repository)
+        self.run("init", "--encryption", self.encryption, self.repository)
 
     def backup(self, label, images):
         self.last = label
@@ -111,6 +126,17 @@ class Borg(Peer):
     def restore(self, images, directory):
         directory.mkdir()
         return self.run("extract", "--sparse", f"{self.repository}::{self.last}", cwd=directory)
+
+    def verify(self):
+        return self.run("check", "--verify-data", self.repository)
+
+
+class EncryptedBorg(Borg):
+    """The same with encryption, keyed BLAKE2 for names."""
+
+    name = "borg-encrypted"
+    program = "borg"
+    encryption = "repokey-blake2"
 
 
 class Restic(Peer):
@@ -135,10 +161,48 @@ class Restic(Peer):
         sparse = ["--sparse"] if self.can_restore_sparse() else []
         return self.run("restore", "latest", "--target", directory, *sparse)
 
+    def verify(self):
+        return self.run("check", "--read-data")
+
     def can_restore_sparse(self):
         """Restic restores sparse files since 0.15."""
         command = [self.binary, "restore", "--help"]
         return "--sparse" in subprocess.run(command, capture_output=True, text=True).stdout
+
+
+class Casync(Peer):
+    """casync as it is by default (zstd), one image after the other: it takes one at a time."""
+
+    name = "casync"
+
+    def create(self):
+        self.repository.mkdir()
+
+    def index(self, label, name):
+        """The file that stands for one image of a backup."""
+        return self.repository / f"{label}-{name}.caibx"
+
+    def backup(self, label, images):
+        self.last = label
+        usage = Usage()
+        for image, name in zip(images, self.names):
+            usage.add(self.run("make", self.store(), self.index(label, name), image))
+        return usage
+
+    def restore(self, images, directory):
+        directory.mkdir()
+        usage = Usage()
+        for name in self.names:
+            target = directory / f"{name}.img"
+            usage.add(self.run("extract", self.store(), self.index(self.last, name), target))
+        return usage
+
+    def restored(self, index, image, directory):
+        return directory / f"{self.names[index]}.img"
+
+    def store(self):
+        """The option that names the chunk store."""
+        return f"--store={self.repository / 'chunks.castr'}"
 
 
 class Copy(Peer):
@@ -176,4 +240,6 @@ class Copy(Peer):
         return usage
 
 
-PEERS = {peer.name: peer for peer in (SnapStore, Borg, Restic, Copy)}
+PEERS = {
+    peer.name: peer for peer in (SnapStore, Borg, EncryptedBorg, Restic, Casync, Copy)
+}

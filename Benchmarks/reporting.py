@@ -1,6 +1,5 @@
 """Medians, ratios, the table for people and the JSON."""
 
-import json
 import os
 import platform
 import statistics
@@ -15,20 +14,30 @@ from peers import PEERS
 
 
 def summarize(measurements, peers):
-    """Medians and ratios: a list of rows, one for each workload and peer."""
-    by_key = {(m.run, m.workload, m.peer): m for m in measurements if not m.error}
-    reference = next((p for p in peers if any(key[2] == p for key in by_key)), None)
+    """Medians and ratios: a list of rows, one for each kind of caches, workload and peer."""
+    by_key = {(m.run, m.caches, m.workload, m.peer): m for m in measurements if not m.error}
+    reference = next((p for p in peers if any(key[3] == p for key in by_key)), None)
     rows = []
-    for workload in WORKLOADS:
-        for peer in peers:
-            good = [m for m in by_key.values() if (m.workload, m.peer) == (workload, peer)]
-            if good:
-                pairs = [(m, by_key.get((m.run, workload, reference))) for m in good]
-                rows.append(row(workload, peer, good, [pair for pair in pairs if pair[1]]))
+    for caches in dict.fromkeys(m.caches for m in measurements):
+        for workload in WORKLOADS:
+            for peer in peers:
+                wanted = (caches, workload, peer)
+                good = [m for m in by_key.values() if (m.caches, m.workload, m.peer) == wanted]
+                if good:
+                    pairs = [(m, by_key.get(counterpart(m, reference))) for m in good]
+                    rows.append(row(*wanted, good, [pair for pair in pairs if pair[1]]))
     return reference, rows
 
 
-def row(workload, peer, good, pairs):
+def counterpart(measurement, reference):
+    """What a measurement is compared with: the reference's in the same run; for sixteen disks, the
+    same peer's with one."""
+    if measurement.workload == "S16":
+        return (measurement.run, measurement.caches, "S1", measurement.peer)
+    return (measurement.run, measurement.caches, measurement.workload, reference)
+
+
+def row(caches, workload, peer, good, pairs):
     """The medians of one peer's measurements of one workload, and its ratios to the reference."""
 
     def median(value):
@@ -42,17 +51,23 @@ def row(workload, peer, good, pairs):
     def wall(m):
         return m.usage.wall_seconds
 
+    def durable(m):
+        return m.usage.wall_seconds + m.sync_seconds
+
     def cpu(m):
         return m.usage.cpu_seconds
 
     return {
+        "caches": caches,
         "workload": workload,
         "peer": peer,
         "runs": len(good),
         "wall_seconds": median(wall),
         "wall_seconds_least": min(map(wall, good)),
         "wall_seconds_most": max(map(wall, good)),
-        "wall_ratio": ratio(wall),
+        "durable_seconds": median(durable),
+        "ratio": ratio(durable),
+        "ratios": [durable(m) / max(durable(r), 1e-9) for m, r in pairs],
         "cpu_seconds": median(cpu),
         "cpu_ratio": ratio(cpu),
         "sync_seconds": median(lambda m: m.sync_seconds),
@@ -65,18 +80,19 @@ def row(workload, peer, good, pairs):
     }
 
 
-HEADINGS = ["", "peer", "wall s", "least", "most", "× wall", "CPU s", "× CPU", "sync s", "peak MiB"]
+HEADINGS = ["", "", "peer", "wall s", "least", "most", "sync s", "×", "CPU s", "× CPU", "peak MiB"]
 HEADINGS += ["added MiB", "repository MiB", "on disk MiB", "restored"]
 
 
 def cells(figures):
     """One row of the table as text."""
     restore = figures["workload"] == "W4"
-    stores = not restore and not PEERS[figures["peer"]].stores_whole_files
+    stores = figures["workload"] not in ("W4", "W5") and not PEERS[figures["peer"]].stores_whole_files
     mark = "<" if figures["peak_bytes_is_a_bound"] else ""
-    seconds = ["wall_seconds", "wall_seconds_least", "wall_seconds_most", "wall_ratio"]
-    seconds += ["cpu_seconds", "cpu_ratio", "sync_seconds"]
+    seconds = ["wall_seconds", "wall_seconds_least", "wall_seconds_most", "sync_seconds", "ratio"]
+    seconds += ["cpu_seconds", "cpu_ratio"]
     return [
+        figures["caches"],
         figures["workload"],
         figures["peer"],
         *("" if figures[key] is None else f"{figures[key]:.2f}" for key in seconds),
@@ -94,10 +110,10 @@ def table(rows):
     widths = [max(len(line[column]) for line in lines) for column in range(len(HEADINGS))]
     text = []
     for index, line in enumerate(lines):
-        if index > 1 and line[0] != lines[index - 1][0]:
+        if index > 1 and line[:2] != lines[index - 1][:2]:
             text.append("")
-        left = [cell.ljust(width) for cell, width in zip(line[:2], widths)]
-        right = [cell.rjust(width) for cell, width in zip(line[2:], widths[2:])]
+        left = [cell.ljust(width) for cell, width in zip(line[:3], widths)]
+        right = [cell.rjust(width) for cell, width in zip(line[3:], widths[3:])]
         text.append("  ".join(left + right).rstrip())
     return "\n".join(text)
 
@@ -111,7 +127,7 @@ def describe(plan, left_out, versions):
             f"{workload}: {len(images)} images, {apparent / MIB:,.0f} MiB apparent, "
             f"{allocated / MIB:,.0f} MiB allocated"
         )
-    lines.append(f"{plan.runs} runs, {'cold' if plan.cold else 'warm'} caches; medians")
+    lines.append(f"{plan.runs} runs, {' and '.join(plan.caches)} caches; medians")
     lines.append(", ".join(f"{key}: {value}" for key, value in host().items()))
     lines.extend(f"{name}: {version}" for name, version in versions.items())
     lines.extend(f"left out: {name} ({why})" for name, why in left_out.items())
@@ -148,21 +164,30 @@ def version(binary):
 def print_progress(measurement):
     """One line on standard error for each measurement."""
     usage = measurement.usage
+    what = f"{measurement.caches} {measurement.workload} {measurement.peer}"
     figures = f"{usage.wall_seconds:.2f} s, {usage.cpu_seconds:.2f} CPU s"
     outcome = measurement.error or figures
     print(
-        f"run {measurement.run} {measurement.workload} {measurement.peer}: {outcome}",
+        f"run {measurement.run} {what}: {outcome}",
         file=sys.stderr,
         flush=True,
     )
 
 
-def as_json(plan, measurements, reference, rows, left_out, versions):
-    """Everything that was measured, as one JSON text."""
-    document = {
+def as_document(plan, measurements, reference, rows, left_out, versions):
+    """Everything that was measured, for JSON."""
+    return {
         "time": time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime()),
         "host": host(),
-        "cold": plan.cold,
+        "runs": plan.runs,
+        "images": {
+            workload: {
+                "count": len(images),
+                "apparent_bytes": sum(map(apparent_bytes, images)),
+                "allocated_bytes": sum(map(allocated_bytes, images)),
+            }
+            for workload, images in plan.backups.items()
+        },
         "versions": versions,
         "left_out": left_out,
         "disks": plan.names,
@@ -170,4 +195,3 @@ def as_json(plan, measurements, reference, rows, left_out, versions):
         "medians": rows,
         "measurements": [asdict(m) | {"added_bytes": m.added_bytes} for m in measurements],
     }
-    return json.dumps(document, indent=2) + "\n"

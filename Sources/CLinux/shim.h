@@ -1,6 +1,9 @@
 // System calls and constants that Swift's Glibc module does not show. Only SnapStoreIO imports this.
 #include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
 #include <sys/syscall.h>
+#include <sys/uio.h>
 #include <sys/vfs.h>
 #include <unistd.h>
 
@@ -12,6 +15,20 @@ static inline int linux_rename_noreplace(int from_directory, const char *from, i
 // Starts writing dirty pages of a range without waiting for them (SYNC_FILE_RANGE_WRITE).
 static inline int linux_start_writeback(int file, long long offset, long long length) {
   return (int)syscall(SYS_sync_file_range, file, offset, length, 2u);
+}
+
+// The same file once more, with O_DIRECT: by its descriptor, since its name may have changed.
+static inline int linux_open_direct(int file, int access) {
+  char path[40];
+  snprintf(path, sizeof path, "/proc/self/fd/%d", file);
+  return open(path, access | __O_DIRECT | O_CLOEXEC | O_NOCTTY | O_NONBLOCK);
+}
+
+// preadv2 with RWF_NOWAIT.
+static inline long linux_read_cached(int file, void *target, unsigned long length,
+                                     long long offset) {
+  struct iovec part = {target, length};
+  return syscall(SYS_preadv2, file, &part, 1ul, (unsigned long)offset, 0ul, 0x8);
 }
 
 static inline long long linux_seek(int file, long long offset, int whence) {

@@ -52,6 +52,13 @@ struct BackupCommand: ParsableCommand {
     help: ArgumentHelp("More data disks.", valueName: "[name=]source"), completion: .file())
   var sources: [String] = []
 
+  @Option(
+    help: ArgumentHelp(
+      "How new chunks are compressed: lz4, or zstd:LEVEL. (default: as the vault was made)",
+      valueName: "codec"),
+    completion: .list(Compression.examples.map(\.optionName)), transform: parseCompression)
+  var compression: Compression?
+
   @OptionGroup var resources: ResourceOptions
 
   @Flag(
@@ -74,6 +81,7 @@ struct BackupCommand: ParsableCommand {
     }
     var backup = Backup(machine: vm ?? first.name, disks: disks)
     backup.resources = resources.resources
+    backup.compression = compression
     backup.verifiesWrites = !skipsVerification
     let location = try vault.location()
     let vaultPath = try existingPath(location.path, calls: host.calls)

@@ -49,6 +49,7 @@ struct RootCommand: ParsableCommand {
     subcommands: [
       BackupCommand.self, RestoreCommand.self, PointsCommand.self, ShowCommand.self,
       VerifyCommand.self, PointCommand.self, CollectCommand.self, VaultCommand.self,
+      BenchCommand.self,
     ])
 
   /// What stands below the list of subcommands in the help, and in the manual. A line in capitals

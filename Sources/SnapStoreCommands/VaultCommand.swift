@@ -40,9 +40,10 @@ struct VaultCommand: ParsableCommand {
     var chunkHash: ChunkHash = .sha256
 
     @Option(
-      help: ArgumentHelp("How chunks are compressed: lz4. (default: lz4)", valueName: "codec"),
-      completion: .list(Compression.allCases.map(\.optionName)),
-      transform: { try parseChoice($0, Compression.allCases, \.optionName) })
+      help: ArgumentHelp(
+        "How chunks are compressed: lz4, or zstd:LEVEL: smaller and slower. (default: lz4)",
+        valueName: "codec"),
+      completion: .list(Compression.examples.map(\.optionName)), transform: parseCompression)
     var compression: Compression = .lz4
 
     @Option(
@@ -153,6 +154,17 @@ struct VaultCommand: ParsableCommand {
     throw ValidationError("'\(text)' is none of: \(choices.map(name).joined(separator: ", "))")
   }
   return choice
+}
+
+/// For `--compression`.
+@Sendable func parseCompression(_ text: String) throws -> Compression {
+  guard let compression = Compression(optionName: text) else {
+    let levels = Compression.zstdLevels
+    throw ValidationError(
+      "'\(text)' is none of: lz4, zstd, zstd:LEVEL with a level of \(levels.lowerBound) to "
+        + "\(levels.upperBound)")
+  }
+  return compression
 }
 
 extension Chunking: ExpressibleByArgument {

@@ -136,7 +136,8 @@ package final class RestoreTarget: Sendable {
     }
     let file: OpenFile
     do throws(IOError) {
-      file = try OpenFile(temporaryName, in: directory, .create, calls: directory.calls)
+      file = try OpenFile(
+        temporaryName, in: directory, .create, aroundCache: true, calls: directory.calls)
     } catch {
       throw Self.creationError(
         error, "create \(name).img in \(path)", hint: "name another directory with --to")

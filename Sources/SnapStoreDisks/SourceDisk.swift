@@ -44,7 +44,7 @@ package final class SourceDisk: Sendable {
     _ path: String, _ name: Name, _ calls: any SystemCalls
   ) throws -> OpenFile {
     do throws(IOError) {
-      return try OpenFile(path, .read(followLinks: true), calls: calls)
+      return try OpenFile(path, .read(followLinks: true), aroundCache: true, calls: calls)
     } catch {
       switch error.errno {
       case .noSuchFileOrDirectory, .notDirectory:

@@ -26,6 +26,8 @@ package struct Backup: Sendable {
   package var machine: Name
   package var disks: [DiskRequest]
   package var resources = Resources()
+  /// Of what is new; nil: as the vault does it.
+  package var compression: Compression?
   package var verifiesWrites = true
   package var progress = Progress()
   package var interruption = Interruption()
@@ -76,11 +78,14 @@ package struct Backup: Sendable {
     let session = try Session.beginWriting(vault, leaningOn: newest.map { [$0.id] } ?? [])
     // It may have been deleted before the session was registered.
     let parent = newest.flatMap { session.leansOn.contains($0.id) ? $0 : nil }
+    if let compression { try vault.admit(compression) }
     let index = try ChunkIndex(session: session, memory: resources.indexByteCount)
+    let encoder = RecordEncoder(
+      vault: vault, compression: compression, verifiesWrites: verifiesWrites)
     let pipeline = BackupPipeline(
       disks: sources, parents: parentMaps(sources, parent, index, session), session: session,
-      index: index, resources: resources,
-      verifiesWrites: verifiesWrites, progress: progress, interruption: interruption)
+      index: index, resources: resources, encoder: encoder, progress: progress,
+      interruption: interruption)
     let results = try pipeline.run()
 
     var warnings = try containerWarnings(sources)

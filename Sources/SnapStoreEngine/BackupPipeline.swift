@@ -35,7 +35,7 @@ final class BackupPipeline: Sendable {
 
   init(
     disks: [SourceDisk], parents: [ParentMap?], session: Session, index: ChunkIndex,
-    resources: Resources, verifiesWrites: Bool, progress: Progress, interruption: Interruption
+    resources: Resources, encoder: RecordEncoder, progress: Progress, interruption: Interruption
   ) {
     precondition(parents.count == disks.count)
     self.disks = disks
@@ -45,7 +45,7 @@ final class BackupPipeline: Sendable {
     self.resources = resources
     self.progress = progress
     work = ParallelWork(interruption: interruption)
-    encoder = RecordEncoder(vault: session.vault, verifiesWrites: verifiesWrites)
+    self.encoder = encoder
     let buffers = resources.buffersPerStage
     inputs = BufferPool(capacity: buffers, bufferByteCount: FormatLimit.extent)
     outputs = BufferPool(capacity: buffers, bufferByteCount: Resources.bufferByteCount)

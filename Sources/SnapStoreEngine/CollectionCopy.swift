@@ -39,8 +39,14 @@ struct CollectionCopy {
         guard try check.read(run, into: buffer) else {
           throw VaultError(.damaged, "pack \(victim) is shorter than it was")
         }
+        try checkRecords(of: run, in: buffer, check)
         for entry in run.entries {
-          try copy(entry, of: run, buffer, check, entry.kind == .chunk ? chunks : nodes)
+          let offset = Int(entry.record.offset - run.bytes.lowerBound)
+          var placed = entry
+          placed.record.offset = 0
+          try (entry.kind == .chunk ? chunks : nodes).append(
+            buffer.bytes.extracting(offset..<(offset + entry.record.byteCount)), [placed])
+          copiedByteCount += UInt64(entry.record.byteCount)
         }
       }
     }
@@ -49,22 +55,18 @@ struct CollectionCopy {
     try index.writeSegment()
   }
 
-  private mutating func copy(
-    _ entry: PackDirectoryEntry, of run: PackCheck.Run, _ buffer: Buffer, _ check: PackCheck,
-    _ writer: PackWriter
+  private func checkRecords(
+    of run: PackCheck.Run, in buffer: Buffer, _ check: PackCheck
   ) throws {
-    let offset = Int(entry.record.offset - run.bytes.lowerBound)
-    let bytes = buffer.bytes.extracting(offset..<(offset + entry.record.byteCount))
-    if case .damaged(let problem) = check.check(bytes, entry) {
+    let records = run.entries.map { entry in
+      (entry: entry, offset: Int(entry.record.offset - run.bytes.lowerBound))
+    }
+    try check.check(records, in: buffer.bytes) { entry, verdict in
+      guard case .damaged(let problem) = verdict else { return }
       index.found.note(
-        entry.id, entry.kind,
-        at: RecordAddress(pack: run.pack, offset: entry.record.offset))
+        entry.id, entry.kind, at: RecordAddress(pack: run.pack, offset: entry.record.offset))
       throw VaultError(
         .damaged, "pack \(run.pack) at \(entry.record.offset): \(problem); it is recorded now")
     }
-    var placed = entry
-    placed.record.offset = 0
-    try writer.append(bytes, [placed])
-    copiedByteCount += UInt64(entry.record.byteCount)
   }
 }

@@ -37,9 +37,13 @@ final class ExtentProcessor {
     var isNew = false
   }
 
+  /// Until all chunks of the extent are named together.
+  private static let unnamed = ChunkID(0, 0, 0, 0)
+
   private let vault: Vault
   private let index: ChunkIndex
   private let cutter: ChunkCutter
+  private let namer: ChunkNamer
   private let encoder: RecordEncoder
   private let outputs: BufferPool
   /// What the vault has lost: not reused, whatever the parent says.
@@ -50,6 +54,7 @@ final class ExtentProcessor {
   /// The chunks that the parent point does not have at this place, by position in `chunks`, and
   /// what the index says of them.
   private var unknown: [Int] = []
+  private var unknownRanges: [Range<Int>] = []
   private var unknownIDs: [ChunkID] = []
   private var isNew: [Bool] = []
   private var scratch = [UInt8](repeating: 0, count: FormatLimit.maximumChunk)
@@ -59,6 +64,7 @@ final class ExtentProcessor {
     self.index = index
     self.encoder = encoder
     self.outputs = outputs
+    namer = ChunkNamer(vault.hasher)
     lost = index.lost
     cutter = ChunkCutter(vault.descriptor.chunking, secrets: vault.secrets)
   }
@@ -128,7 +134,7 @@ final class ExtentProcessor {
   private func nameChunks(_ extent: RawSpan, parent: ExtentNode?) {
     chunks.removeAll(keepingCapacity: true)
     unknown.removeAll(keepingCapacity: true)
-    unknownIDs.removeAll(keepingCapacity: true)
+    unknownRanges.removeAll(keepingCapacity: true)
     var next = 0
     for piece in pieces where !piece.isZero {
       if let parent {
@@ -142,14 +148,16 @@ final class ExtentProcessor {
           continue
         }
       }
-      let bytes = extent.extracting(piece.range)
-      let id = vault.hasher.id(of: bytes, domain: .chunk)
       unknown.append(chunks.count)
-      unknownIDs.append(id)
+      unknownRanges.append(piece.range)
+      let bytes = extent.extracting(piece.range)
       chunks.append(
         Chunk(
-          range: piece.range, id: id, fingerprint: Fingerprint(of: bytes, secrets: vault.secrets)))
+          range: piece.range, id: Self.unnamed,
+          fingerprint: Fingerprint(of: bytes, secrets: vault.secrets)))
     }
+    namer.name(unknownRanges, of: extent, into: &unknownIDs)
+    for (position, chunk) in unknown.enumerated() { chunks[chunk].id = unknownIDs[position] }
   }
 
   private func makeNode() -> ExtentNode {

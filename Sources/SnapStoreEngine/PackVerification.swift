@@ -119,23 +119,30 @@ final class PackVerification: Sendable {
   }
 
   private func verify(_ read: ReadRun, _ check: PackCheck) throws {
+    guard read.isRead else { return try verifyEach(read, check) }
+    let start = read.run.bytes.lowerBound
+    let records = read.run.entries.map { ($0, Int($0.record.offset - start)) }
+    check.check(records, in: read.buffer.bytes) { take($1, of: $0, in: read.run.pack) }
+  }
+
+  private func verifyEach(_ read: ReadRun, _ check: PackCheck) throws {
     for entry in read.run.entries {
-      var offset = Int(entry.record.offset - read.run.bytes.lowerBound)
-      if !read.isRead {
-        offset = 0
-        let alone = PackCheck.runs(of: read.run.pack, [entry], byteCount: buffers.bufferByteCount)
-        let isRead = try Self.tolerating { try check.read(alone[0], into: read.buffer) }
-        guard isRead == true else {
-          note(entry, in: read.run.pack, "the record can't be read")
-          continue
-        }
+      let alone = PackCheck.runs(of: read.run.pack, [entry], byteCount: buffers.bufferByteCount)
+      if try Self.tolerating({ try check.read(alone[0], into: read.buffer) }) == true {
+        check.check([(entry, 0)], in: read.buffer.bytes) { take($1, of: $0, in: read.run.pack) }
+      } else {
+        note(entry, in: read.run.pack, "the record can't be read")
       }
-      let bytes = read.buffer.bytes.extracting(offset..<(offset + entry.record.byteCount))
-      switch check.check(bytes, entry) {
-      case .chunk(let fingerprint): witnesses?.insert(entry.id, fingerprint)
-      case .mapNode: break
-      case .damaged(let problem): note(entry, in: read.run.pack, problem)
-      }
+    }
+  }
+
+  private func take(
+    _ verdict: PackCheck.Verdict, of entry: PackDirectoryEntry, in pack: SerialName
+  ) {
+    switch verdict {
+    case .chunk(let fingerprint): witnesses?.insert(entry.id, fingerprint)
+    case .mapNode: break
+    case .damaged(let problem): note(entry, in: pack, problem)
     }
   }
 

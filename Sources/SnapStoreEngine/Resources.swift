@@ -34,7 +34,7 @@ package struct Resources: Sendable {
   var packLanes: Int { 2 }
 
   /// Cached index pages and filters.
-  var indexByteCount: Int { memoryByteCount / 8 }
+  package var indexByteCount: Int { memoryByteCount / 4 }
 }
 
 /// How far a run is, for whoever shows it: counted by the lanes, read at any time.

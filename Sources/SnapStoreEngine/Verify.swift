@@ -80,7 +80,7 @@ package struct Verify: Sendable {
       try ObjectCheck(vault: session.vault, report: report).run(catalog)
       if !isQuick {
         witnesses = WitnessSet(
-          byteCount: resources.memoryByteCount / 2, expected: index.entryCount)
+          byteCount: resources.memoryByteCount / 8 * 3, expected: index.entryCount)
       }
       inPacks = try PackVerification(
         session: session, index: index, report: report, witnesses: witnesses,

@@ -46,8 +46,8 @@ package struct ChunkHasher: Sendable {
   }
 
   package static let pieceByteCount = 16 * 1024
-  private static let prefixByteCount = 56
-  private static let digestByteCount = 32
+  static let prefixByteCount = 56
+  static let digestByteCount = 32
 
   package let algorithm: ChunkHash
   private let secrets: VaultSecrets
@@ -69,33 +69,37 @@ package struct ChunkHasher: Sendable {
   private func treeID(of content: RawSpan, domain: Domain) -> ChunkID {
     let pieces = (content.byteCount + Self.pieceByteCount - 1) / Self.pieceByteCount
     let byteCount = Self.prefixByteCount + pieces * Self.digestByteCount
-    return withTemporaryBytes(byteCount) { (joined: inout MutableRawSpan) in
-      let tag = domain == .chunk ? chunkTag : nodeTag
-      for (index, byte) in tag.enumerated() {
-        joined.storeBytes(of: byte, toByteOffset: index, as: UInt8.self)
-      }
-      joined.storeBytes(
-        of: UInt64(content.byteCount).littleEndian, toByteOffset: 48, as: UInt64.self)
+    return withTemporaryBytes(byteCount) { (message: inout MutableRawSpan) in
+      storePrefix(domain, contentByteCount: content.byteCount, to: &message, at: 0)
       for piece in 0..<pieces {
         let start = piece * Self.pieceByteCount
         let end = min(start + Self.pieceByteCount, content.byteCount)
-        Self.digest(content.extracting(start..<end))
-          .store(to: &joined, at: Self.prefixByteCount + piece * Self.digestByteCount)
+        SHA256.digest(of: content.extracting(start..<end))
+          .store(to: &message, at: Self.prefixByteCount + piece * Self.digestByteCount)
       }
-      return Self.digest(joined.bytes)
+      return SHA256.digest(of: message.bytes)
     }
+  }
+
+  /// Writes the 56 bytes that stand before the digests of the pieces: domain tag, ID key, length.
+  func storePrefix(
+    _ domain: Domain, contentByteCount: Int, to message: inout MutableRawSpan, at offset: Int
+  ) {
+    let tag = domain == .chunk ? chunkTag : nodeTag
+    for (index, byte) in tag.enumerated() {
+      message.storeBytes(of: byte, toByteOffset: offset + index, as: UInt8.self)
+    }
+    for word in 0..<4 {
+      message.storeBytes(of: 0, toByteOffset: offset + 16 + 8 * word, as: UInt64.self)
+    }
+    message.storeBytes(
+      of: UInt64(contentByteCount).littleEndian, toByteOffset: offset + 48, as: UInt64.self)
   }
 
   private func keyedID(of content: RawSpan) -> ChunkID {
     let hash = XXH3.hash128(content, secret: secrets.id.rawSpan)
     let tag = chunkTag[..<8].reduce(0 as UInt64) { $0 << 8 | UInt64($1) }
     return ChunkID(hash.high, hash.low, tag, UInt64(content.byteCount).byteSwapped)
-  }
-
-  private static func digest(_ bytes: RawSpan) -> ChunkID {
-    var sha = SHA256()
-    unsafe bytes.withUnsafeBytes { unsafe sha.update(bufferPointer: $0) }
-    return unsafe sha.finalize().withUnsafeBytes { ChunkID(unsafe RawSpan(_unsafeBytes: $0)) }
   }
 }
 

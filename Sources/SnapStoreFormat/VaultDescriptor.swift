@@ -44,7 +44,7 @@ package struct VaultDescriptor: Equatable, Sendable {
     created.encode(to: &identity)
     var algorithms = ByteWriter()
     algorithms.append(chunkHash.rawValue)
-    algorithms.append(compression.rawValue)
+    algorithms.append(compression.recorded)
     switch chunking {
     case .aligned:
       algorithms.append(UInt32(1))
@@ -93,7 +93,7 @@ package struct VaultDescriptor: Equatable, Sendable {
     }
     self.chunkHash = chunkHash
     let codec = try algorithms.uint32()
-    guard let compression = Compression(rawValue: codec) else {
+    guard let compression = Compression(recorded: codec) else {
       throw .unsupported("uses compression \(codec)")
     }
     self.compression = compression

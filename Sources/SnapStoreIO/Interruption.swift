@@ -20,6 +20,11 @@ package final class Interruption: Sendable {
 
   package var isRaised: Bool { state.withLock { $0.isRaised } }
 
+  /// Throws `Interrupted` once it is raised.
+  package func check() throws(Interrupted) {
+    if isRaised { throw Interrupted() }
+  }
+
   package func raise() {
     let actions = state.withLock { state in
       state.isRaised = true

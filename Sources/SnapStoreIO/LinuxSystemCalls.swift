@@ -23,11 +23,24 @@ package struct LinuxSystemCalls: SystemCalls {
     try check(Glibc.close(file))
   }
 
+  package func openDirect(_ file: Int32, _ direction: DirectAccess) throws(Errno) -> Int32 {
+    try check(linux_open_direct(file, direction == .write ? O_WRONLY : O_RDONLY))
+  }
+
   package func read(
     _ file: Int32, into target: inout MutableRawSpan, at offset: UInt64
   ) throws(Errno) -> Int {
     let count = unsafe target.withUnsafeMutableBytes {
       unsafe pread(file, $0.baseAddress, $0.count, off_t(offset))
+    }
+    return try check(count)
+  }
+
+  package func readCached(
+    _ file: Int32, into target: inout MutableRawSpan, at offset: UInt64
+  ) throws(Errno) -> Int {
+    let count = unsafe target.withUnsafeMutableBytes {
+      unsafe linux_read_cached(file, $0.baseAddress, UInt($0.count), Int64(offset))
     }
     return try check(count)
   }

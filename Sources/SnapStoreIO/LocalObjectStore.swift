@@ -21,6 +21,9 @@ package final class LocalObjectStore: ObjectStore {
   /// Folders whose names in the root were made durable by this store: who made one of them may have
   /// been killed before.
   private let durableFolders = Lock<Set<String>>([])
+  /// Of the writers of large objects; as many as there are of these at once.
+  let stagingBuffers = BufferPool(
+    capacity: .max, bufferByteCount: LocalObjectWriter.stagingByteCount)
 
   private init(root: Directory, host: HostSystem) {
     self.root = root
@@ -183,18 +186,19 @@ package final class LocalObjectStore: ObjectStore {
   // MARK: For the writer
 
   /// An empty locked file in `unfinished`, and its name there.
-  fileprivate func beginFile() throws -> (file: OpenFile, name: String, directory: Directory) {
+  func beginFile() throws -> (file: OpenFile, name: String, directory: Directory) {
     let directory = try makeFolder(Self.unfinished)
     while true {
       let name = String(host.randomness.next(), radix: 16)
-      let file = try OpenFile(name, in: directory, .create, calls: host.calls)
+      let file = try OpenFile(
+        name, in: directory, .create, aroundCache: true, calls: host.calls)
       // Whoever cleans up may have come between creation and lock: then this file is not ours.
       if try file.tryLock(), try file.status().linkCount > 0 { return (file, name, directory) }
     }
   }
 
   /// The directory into which an object goes, made where it is missing; its name is durable.
-  fileprivate func durableFolder(_ name: String) throws -> Directory {
+  func durableFolder(_ name: String) throws -> Directory {
     if name.isEmpty { return root }
     let directory = try makeFolder(name)
     if !durableFolders.withLock({ $0.contains(name) }) { try synchronizeName(of: name) }
@@ -233,69 +237,6 @@ package final class LocalObjectStore: ObjectStore {
         throw StoreError(.notAnObject, "\(location)/\(name) is not a directory")
       default: throw error
       }
-    }
-  }
-}
-
-/// An object on its way: a locked file in `unfinished`.
-private final class LocalObjectWriter: ObjectWriter {
-  private enum State {
-    case open(byteCount: UInt64)
-    case finished
-    case dead
-  }
-
-  let file: OpenFile
-  private let name: ObjectName
-  private let temporaryName: String
-  private let directory: Directory
-  private let store: LocalObjectStore
-  private let state = Lock(State.open(byteCount: 0))
-
-  init(_ name: ObjectName, store: LocalObjectStore) throws {
-    self.name = name
-    self.store = store
-    (file, temporaryName, directory) = try store.beginFile()
-  }
-
-  deinit {
-    if case .finished = state.withLock({ $0 }) { return }
-    do throws(IOError) {
-      try directory.removeFile(temporaryName)
-    } catch {
-      // It stays in `unfinished` without a lock, and the next cleaning takes it.
-    }
-  }
-
-  func append(_ bytes: RawSpan) throws {
-    let start = try take()
-    try file.write(bytes, at: start)
-    let end = start + UInt64(bytes.byteCount)
-    try file.startWriteback(start..<end)
-    state.withLock { $0 = .open(byteCount: end) }
-  }
-
-  func finish() throws -> Bool {
-    _ = try take()
-    try file.synchronize()
-    let target = try store.durableFolder(name.folder)
-    let moved: Void? = try tolerating(.fileExists) { () throws(IOError) in
-      try directory.moveWithoutReplacing(temporaryName, to: name.key, in: target)
-    }
-    guard moved != nil else { return false }
-    state.withLock { $0 = .finished }
-    try target.synchronize()
-    return true
-  }
-
-  /// The end so far; marks the writer dead until the caller has succeeded.
-  private func take() throws -> UInt64 {
-    try state.withLock { state in
-      guard case .open(let byteCount) = state else {
-        throw StoreError(.deadWriter, "\(name) can't be written after an error")
-      }
-      state = .dead
-      return byteCount
     }
   }
 }

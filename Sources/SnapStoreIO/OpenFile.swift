@@ -7,9 +7,13 @@ package final class OpenFile: Sendable {
   package let path: String
   let descriptor: Int32
   private let calls: any SystemCalls
+  private let direct: DirectPath?
 
+  /// With `aroundCache`, large aligned reads and writes go around the page cache where the file
+  /// system can do that (see `DirectPath`): for what is much, and is not needed again soon.
   package init(
-    _ path: String, in directory: Directory? = nil, _ access: FileAccess, calls: any SystemCalls
+    _ path: String, in directory: Directory? = nil, _ access: FileAccess,
+    aroundCache: Bool = false, calls: any SystemCalls
   ) throws(IOError) {
     self.path = directory.map { "\($0.path)/\(path)" } ?? path
     self.calls = calls
@@ -17,6 +21,9 @@ package final class OpenFile: Sendable {
     descriptor = try system(access == .create ? "create" : "open", self.path) {
       () throws(Errno) in try calls.open(path, in: base, access)
     }
+    direct =
+      aroundCache
+      ? DirectPath(descriptor, access == .create ? .write : .read, calls: calls) : nil
     if access == .create {
       do {
         // Whatever the umask took away: the owner, and nobody else, may read and write.
@@ -59,7 +66,8 @@ package final class OpenFile: Sendable {
       let count: Int
       do throws(Errno) {
         count = try target.withBytes(done..<target.byteCount) { (rest) throws(Errno) in
-          try calls.read(descriptor, into: &rest, at: position)
+          if let count = try direct?.read(into: &rest, at: position) { return count }
+          return try calls.read(descriptor, into: &rest, at: position)
         }
       } catch {
         if error == .interrupted { continue }
@@ -78,8 +86,9 @@ package final class OpenFile: Sendable {
       let position = offset + UInt64(done)
       let rest = bytes.extracting(done..<bytes.byteCount)
       do throws(Errno) {
-        let count = try calls.write(descriptor, rest, at: position)
-        if count == 0 { throw Errno.ioError }
+        var count = try direct?.write(rest, at: position)
+        if count == nil { count = try calls.write(descriptor, rest, at: position) }
+        guard let count, count > 0 else { throw Errno.ioError }
         done += count
       } catch {
         if error == .interrupted { continue }

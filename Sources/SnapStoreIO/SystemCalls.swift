@@ -11,9 +11,17 @@ package protocol SystemCalls: Sendable {
     _ path: String, in directory: Int32, _ access: FileAccess
   ) throws(Errno) -> Int32
   func close(_ file: Int32) throws(Errno)
+  /// Another descriptor of the same file, whose reads or writes go around the page cache. They want
+  /// offsets, lengths and memory in whole blocks, else `EINVAL`; so do file systems that can't.
+  func openDirect(_ file: Int32, _ direction: DirectAccess) throws(Errno) -> Int32
 
   /// Reads at most `target.byteCount` bytes; 0 at the end of the file.
   func read(
+    _ file: Int32, into target: inout MutableRawSpan, at offset: UInt64
+  ) throws(Errno) -> Int
+  /// Reads like `read` what the page cache has from the offset on, without waiting for a disk:
+  /// `EAGAIN` where it has nothing.
+  func readCached(
     _ file: Int32, into target: inout MutableRawSpan, at offset: UInt64
   ) throws(Errno) -> Int
   func write(_ file: Int32, _ bytes: RawSpan, at offset: UInt64) throws(Errno) -> Int
@@ -61,6 +69,10 @@ package enum FileAccess: Equatable, Sendable {
   /// Must not exist.
   case create
   case directory(followLinks: Bool)
+}
+
+package enum DirectAccess: Equatable, Sendable {
+  case read, write
 }
 
 package enum SeekTarget: Equatable, Sendable {

@@ -47,19 +47,20 @@ package final class ChunkIndex: Sendable {
   package let found = FoundDamage()
 
   /// Opens the index for a session. `memory`: bytes for cached pages and filters together; the
-  /// table takes as much again.
+  /// table takes half as much again. Most is for filters: 12 bits an entry answer for a new chunk
+  /// without a page, while the pages of a large index don't fit anyway.
   /// What can't be read is logged as a warning, and done without.
   package init(session: Session, memory: Int) throws {
     self.session = session
     packs = PackReaders(store: session.vault.store)
-    cache = PageCache(byteCount: memory / 2)
-    state = Lock(State(filterBudget: memory / 2))
-    entriesPerSegment = max(1 << 14, min(1 << 17, memory / 256))
+    cache = PageCache(byteCount: memory / 4)
+    state = Lock(State(filterBudget: memory / 4 * 3))
+    entriesPerSegment = max(1 << 14, min(1 << 17, memory / 512))
     isWritable = session.purpose == .write
-    known = try KnownDamage(session.vault, limit: memory / 256)
+    known = try KnownDamage(session.vault, limit: memory / 512)
     let isCovered = try openSegments()
     for pack in uncoveredPacks() { try addByDirectory(pack) }
-    let isLossKnown = try !isWritable || findLost(limit: memory / 256)
+    let isLossKnown = try !isWritable || findLost(limit: memory / 512)
     state.withLock { $0.isComplete = isCovered && isLossKnown }
   }
 
@@ -418,9 +419,11 @@ package final class ChunkIndex: Sendable {
     entries.sort { $0.id < $1.id }
     let name = session.nextName()
     let bytes = IndexSegmentLayout.encode(packs: waiting.map(\.pack), entries: entries)
-    guard try session.store.put(.indexSegment(name), bytes),
-      let reader = try session.vault.store.open(.indexSegment(name))
-    else { throw VaultError(.aborted, "index segment \(name) was taken or went away") }
+    guard try session.store.put(.indexSegment(name), bytes) else {
+      throw VaultError(.aborted, "index segment \(name) was taken")
+    }
+    // Another run may have merged it already. Then the table goes on to tell what is in it.
+    guard let reader = try session.vault.store.open(.indexSegment(name)) else { return }
     let listing = Dictionary(
       waiting.map { ($0.pack.name, $0.pack.byteCount) }, uniquingKeysWith: { first, _ in first })
     try open(name, reader, listing: listing, replacing: entries)

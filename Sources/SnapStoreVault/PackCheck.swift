@@ -3,12 +3,20 @@ package import SnapStoreIO
 
 /// Checks packs and their records, as a verification does. One lane each: it keeps room to decode.
 package final class PackCheck {
+  /// How much is decoded before it is named: many chunks at once, and all in the cache.
+  private static let batchByteCount = 4 * FormatLimit.recordPayload
+
   private let vault: Vault
   private let packs: PackReaders
-  private var scratch = [UInt8](repeating: 0, count: FormatLimit.recordPayload)
+  private let namer: ChunkNamer
+  private var scratch = [UInt8](repeating: 0, count: batchByteCount)
+  /// The chunks that are decoded in `scratch` and not named yet, and their IDs once they are.
+  private var decoded: [(entry: PackDirectoryEntry, range: Range<Int>)] = []
+  private var ids: [ChunkID] = []
 
   package init(session: Session) {
     vault = session.vault
+    namer = ChunkNamer(vault.hasher)
     packs = PackReaders(store: vault.store)
   }
 
@@ -73,29 +81,79 @@ package final class PackCheck {
     case damaged(String)
   }
 
-  /// Checks the record at the start of `bytes` against its entry in the directory: its head, its
-  /// stored bytes, what they decode to, and that content against the ID.
-  package func check(_ bytes: RawSpan, _ entry: PackDirectoryEntry) -> Verdict {
+  /// Checks records, which begin at the given offsets of `bytes`, against their entries in the
+  /// directory: the head, the stored bytes, what they decode to, and that content against the ID.
+  /// Tells the verdict of each once, in any order.
+  package func check(
+    _ records: [(entry: PackDirectoryEntry, offset: Int)], in bytes: RawSpan,
+    verdict: (PackDirectoryEntry, Verdict) throws -> Void
+  ) rethrows {
+    decoded.removeAll(keepingCapacity: true)
+    var used = 0
+    for (entry, offset) in records {
+      let rawLength = Int(entry.record.rawLength)
+      if used + rawLength > scratch.count {
+        try nameDecoded(verdict)
+        used = 0
+      }
+      let place = used..<(used + rawLength)
+      let record = bytes.extracting(offset..<(offset + entry.record.byteCount))
+      if let problem = decode(record, entry, to: place) {
+        try verdict(entry, .damaged(problem))
+      } else if entry.kind == .mapNode {
+        let id = vault.hasher.id(of: scratch.rawSpan.extracting(place), domain: .mapNode)
+        try verdict(entry, id == entry.id ? .mapNode : Self.wrongID)
+      } else {
+        decoded.append((entry, place))
+        used = place.upperBound
+      }
+    }
+    try nameDecoded(verdict)
+  }
+
+  private static var wrongID: Verdict {
+    .damaged("the content of the record does not have the record's ID")
+  }
+
+  private func nameDecoded(_ verdict: (PackDirectoryEntry, Verdict) throws -> Void) rethrows {
+    namer.name(decoded.map(\.range), of: scratch.rawSpan, into: &ids)
+    for (chunk, id) in zip(decoded, ids) {
+      try verdict(
+        chunk.entry,
+        id == chunk.entry.id ? .chunk(fingerprint(ofDecoded: chunk.range)) : Self.wrongID)
+    }
+    decoded.removeAll(keepingCapacity: true)
+  }
+
+  private func fingerprint(ofDecoded range: Range<Int>) -> Fingerprint {
+    let scratch = scratch
+    return Fingerprint(of: scratch.rawSpan.extracting(range), secrets: vault.secrets)
+  }
+
+  /// What is wrong with a record, of which nothing but its content's ID is left to check when this
+  /// returns nil.
+  private func decode(
+    _ bytes: RawSpan, _ entry: PackDirectoryEntry, to place: Range<Int>
+  ) -> String? {
     do {
       let head = try PackRecord(decodingHead: bytes)
       guard head.id == entry.id, head.kind == entry.kind, head.codec == entry.record.codec,
-        head.rawLength == Int(entry.record.rawLength),
-        head.storedLength == Int(entry.record.storedLength)
-      else { return .damaged("the record is not the one that the directory names") }
+        head.rawLength == place.count, head.storedLength == Int(entry.record.storedLength)
+      else { return "the record is not the one that the directory names" }
       let stored = bytes.extracting(PackRecord.headByteCount..<head.byteCount)
       guard Checksum.of(stored) == head.storedChecksum else {
-        return .damaged("the checksum of the record's stored bytes is wrong")
+        return "the checksum of the record's stored bytes is wrong"
       }
-      return try scratch.withMutableRawSpan { scratch in
-        try scratch.withBytes(0..<head.rawLength) { target throws(any Error) in
+      try scratch.withMutableRawSpan { scratch in
+        try scratch.withBytes(place) { target throws(any Error) in
           try head.codec.decode(stored, into: &target)
         }
-        return content(scratch.bytes.extracting(0..<head.rawLength), entry)
       }
+      return nil
     } catch let error as FormatError {
-      return .damaged(error.problem)
+      return error.problem
     } catch {
-      return .damaged("\(error)")
+      return "\(error)"
     }
   }
 
@@ -106,19 +164,14 @@ package final class PackCheck {
       let start = entry.record.offset
       let bytes = try packs.reader(pack).bytes(start..<(start + UInt64(entry.record.byteCount)))
       guard bytes.count == entry.record.byteCount else { return false }
-      if case .damaged = check(bytes.rawSpan, entry) { return false }
-      return true
+      var isWhole = true
+      check([(entry, 0)], in: bytes.rawSpan) { _, verdict in
+        if case .damaged = verdict { isWhole = false }
+      }
+      return isWhole
     } catch {
       guard damageReason(error) != nil else { throw error }
       return false
     }
-  }
-
-  private func content(_ raw: RawSpan, _ entry: PackDirectoryEntry) -> Verdict {
-    let domain: ChunkHasher.Domain = entry.kind == .chunk ? .chunk : .mapNode
-    guard vault.hasher.id(of: raw, domain: domain) == entry.id else {
-      return .damaged("the content of the record does not have the record's ID")
-    }
-    return entry.kind == .chunk ? .chunk(Fingerprint(of: raw, secrets: vault.secrets)) : .mapNode
   }
 }

@@ -7,9 +7,10 @@ package struct RecordEncoder: Sendable {
   private let secrets: VaultSecrets
   private let verifiesWrites: Bool
 
-  /// With `verifiesWrites`, what was compressed is decoded and compared before it counts.
-  package init(vault: Vault, verifiesWrites: Bool) {
-    compression = vault.descriptor.compression
+  /// `compression` nil: the vault's own; another must have been admitted by the vault. With
+  /// `verifiesWrites`, what was compressed is decoded and compared before it counts.
+  package init(vault: Vault, compression: Compression? = nil, verifiesWrites: Bool) {
+    self.compression = compression ?? vault.descriptor.compression
     secrets = vault.secrets
     self.verifiesWrites = verifiesWrites
   }
@@ -74,6 +75,9 @@ package final class PackWriter {
     min(fullByteCount, max(8 << 20, byteCount / 16))
   }
 
+  /// And at so many records, however small: who reads or writes a pack holds its directory.
+  package static let recordsPerPack = 1 << 16
+
   private let session: Session
   private let index: ChunkIndex
   private let fixedByteCount: UInt64?
@@ -108,7 +112,7 @@ package final class PackWriter {
     }
     pack.byteCount += UInt64(records.byteCount)
     let full = fixedByteCount ?? Self.packByteCount(afterStoring: session.storedByteCount)
-    if pack.byteCount >= full {
+    if pack.byteCount >= full || pack.directory.count >= Self.recordsPerPack {
       try finish(pack)
     } else {
       self.pack = pack

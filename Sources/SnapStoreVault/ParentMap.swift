@@ -9,6 +9,11 @@ package final class ParentMap: Sendable {
   package struct Extent: Sendable {
     package var node: ExtentNode
     package var reference: MapReference
+
+    package init(node: ExtentNode, reference: MapReference) {
+      self.node = node
+      self.reference = reference
+    }
   }
 
   private struct Step: Sendable {

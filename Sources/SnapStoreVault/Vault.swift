@@ -58,12 +58,7 @@ package struct Vault: Sendable, CustomStringConvertible {
   /// point is used, and a warning logged.
   package static func open(_ store: any ObjectStore, host: HostSystem, log: Logger) throws -> Vault
   {
-    if let feature = try store.list(VaultFolder.features).first {
-      throw VaultError(
-        .unsupported,
-        "the vault at \(store.location) has a feature that this program does not know: "
-          + feature.name.key, hint: "use a newer snapstore")
-    }
+    try refuseUnknownFeatures(store)
     let descriptor: VaultDescriptor
     do {
       guard let bytes = try store.get(.vaultDescriptor, limit: FormatLimit.smallObject) else {

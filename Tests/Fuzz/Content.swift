@@ -11,6 +11,7 @@ import SnapStoreFormat
     for codec in Codec.allCases { _ = decoded(stored, codec, rawLength: length) }
     return
   }
+  let compression = Compression.examples[kind / 2 % Compression.examples.count]
   let repeats = recipe.byte() + 1
   var raw: [UInt8] = []
   for _ in 0..<repeats where raw.count + recipe.rest.count <= FormatLimit.recordPayload {
@@ -18,7 +19,7 @@ import SnapStoreFormat
   }
   var target = [UInt8](repeating: 0, count: raw.count)
   let compressed = accepted { () throws(FormatError) in
-    try target.withMutableSpan { Compression.lz4.compress(raw.rawSpan, into: &$0) }
+    try target.withMutableSpan { compression.compress(raw.rawSpan, into: &$0) }
   }
   guard case (let codec, let count)?? = compressed else { return }
   require(count < raw.count, "compressed content is shorter")

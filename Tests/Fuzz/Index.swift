@@ -95,7 +95,13 @@ private func checkEncoding(_ packs: [CoveredPack], _ entries: [IndexEntry]) {
 /// up finds the first of its ID.
 private func readPage(_ page: RawSpan, count: Int) throws(FormatError) -> [IndexEntry] {
   var entries: [IndexEntry] = []
-  for index in 0..<count { entries.append(try IndexPage.entry(index, in: page)) }
+  for index in 0..<count {
+    let entry = try IndexPage.entry(index, in: page)
+    require(entry.record.rawLength <= FormatLimit.recordPayload, "a raw length")
+    require(entry.record.storedLength <= FormatLimit.storedPayload, "a stored length")
+    require(entry.record.offset <= PackLayout.maximumByteCount, "an offset")
+    entries.append(entry)
+  }
   let ascend = zip(entries, entries.dropFirst()).allSatisfy { $0.id <= $1.id }
   for entry in entries {
     let found = IndexPage.lowerBound(of: entry.id, count: count, in: page)

@@ -10,7 +10,14 @@ import SnapStoreFormat
   }
   guard let node else { return }
   require(node.encoded() == bytes, "a node has two encodings")
-  require(node.ranges.reduce(0) { $0 + $1.length } == length, "ranges fill the extent")
+  var end = 0
+  for range in node.ranges {
+    require(range.length > 0, "an empty range")
+    if case .chunk = range { require(range.length <= FormatLimit.maximumChunk, "a long chunk") }
+    end += range.length
+    require(end == length || end.isMultiple(of: FormatLimit.block), "a range off the grid")
+  }
+  require(end == length, "ranges fill the extent")
   require(node.dataByteCount <= UInt64(length), "data of an extent")
 }
 
@@ -25,6 +32,11 @@ import SnapStoreFormat
   }
   guard let node else { return }
   require(node.encoded() == bytes, "a node has two encodings")
-  require(node.children.count == count, "children of a node")
+  require(node.children.count == count && count <= FormatLimit.mapFanOut, "children of a node")
+  for case .node(_, let dataByteCount) in node.children {
+    require(dataByteCount > 0, "a child without data")
+    let span = UInt64(FormatLimit.extent) << UInt64(6 * (level - 1))
+    require(dataByteCount <= span, "data of a child")
+  }
   require(node.dataByteCount <= UInt64(Int64.max), "data of a span")
 }

@@ -12,6 +12,7 @@ import SnapStoreIO
     require(Array(name.utf8) == input, "\(name) has two spellings")
     require(ObjectName.isValidPart(name), "\(name) is a file's name")
   }
+  if let name = Name(text) { require(name.text.utf8.count <= 64, "\(name) is long") }
   if ObjectName.isValidPart(text) {
     let name = ObjectName(folder: text, key: text)
     require(!text.utf8.contains { $0 == 0 || $0 == 47 } && text.first != ".", "\(name) is safe")
@@ -33,6 +34,7 @@ import SnapStoreIO
   var writer = ByteWriter()
   time.encode(to: &writer)
   require(writer.bytes == Array(input.prefix(12)), "a time has two encodings")
+  require(time.nanoseconds < 1_000_000_000, "nanoseconds are less than a second")
   let part = time.civil
   require((1...9999).contains(part.year) && (1...12).contains(part.month), "\(time.rfc3339)")
   require((1...31).contains(part.day) && (0...23).contains(part.hour), "\(time.rfc3339)")

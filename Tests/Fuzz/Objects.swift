@@ -59,8 +59,14 @@ private func sections(_ recipe: Recipe, _ kind: ObjectKind) -> [UInt8] {
 @Sendable func sums(_ point: RecoveryPoint) {
   _ = point.figures
   require(point.disks.reduce(0) { $0 + $1.root.dataByteCount } <= point.byteCount, "sizes")
-  _ = point.sequence + 1
+  require(1...UInt64(Int64.max) ~= point.sequence, "sequence \(point.sequence)")
+  require(point.disks.count <= RecoveryPoint.maximumDisks, "number of disks")
+  require(Set(point.disks.map(\.name)).count == point.disks.count, "names of disks")
+  var room = UInt64(Int64.max)
   for disk in point.disks {
+    require(disk.byteCount <= room, "size of all disks")
+    room -= disk.byteCount
+    require(disk.root.dataByteCount <= disk.byteCount, "data of a disk")
     require(DiskMap.rootLevel(ofDisk: disk.byteCount) <= DiskMap.maximumLevel, "level")
   }
 }

@@ -1,4 +1,5 @@
 import SnapStoreFormat
+import SnapStoreIO
 
 /// A pack as a reader goes through it: header, footer, section table, identity, directory, then
 /// each record that the directory names.
@@ -52,6 +53,12 @@ private func readPack(
     try PackLayout.decodeDirectory(body.rawSpan, section: section(body))
   }
   guard let identity, let entries else { return }
+  for entry in entries {
+    require(
+      entry.record.offset + UInt64(entry.record.byteCount) <= recordsEnd, "a record in its pack")
+    require(entry.record.rawLength <= FormatLimit.recordPayload, "a raw length")
+    require(entry.record.storedLength <= FormatLimit.storedPayload, "a stored length")
+  }
   let trailer = checkTrailer(identity, entries)
   require(trailer.starts(with: body, from: 40), "a directory is encoded to other bytes")
 }
@@ -105,15 +112,30 @@ private func checkTrailer(_ identity: PackIdentity, _ entries: [PackDirectoryEnt
   }
 }
 
-/// What stored bytes decode to; memory checks see who writes beyond the room.
+/// What stored bytes decode to, whatever was in the room before: all of it is written, or nothing
+/// counts.
 func decoded(_ stored: [UInt8], _ codec: Codec, rawLength: Int) -> [UInt8]? {
-  var raw = [UInt8](repeating: 0xEE, count: rawLength)
-  return accepted { () throws(FormatError) in
-    try raw.withMutableSpan { target throws(FormatError) in
-      try codec.decode(stored.rawSpan, into: &target)
+  let raw = decoded(stored, codec, rawLength: rawLength, over: 0xEE)
+  require(
+    raw == decoded(stored, codec, rawLength: rawLength, over: 0x11), "a decoder leaves bytes out")
+  return raw
+}
+
+/// Behind its room are bytes that must stay: the C library is not built for the memory checks.
+private func decoded(
+  _ stored: [UInt8], _ codec: Codec, rawLength: Int, over fill: UInt8
+) -> [UInt8]? {
+  let guarded = [UInt8](repeating: fill, count: 64)
+  var raw = [UInt8](repeating: fill, count: rawLength) + guarded
+  let done: Void? = accepted { () throws(FormatError) in
+    try raw.withMutableSpan { room throws(FormatError) in
+      try room.withBytes(0..<rawLength) { target throws(FormatError) in
+        try codec.decode(stored.rawSpan, into: &target)
+      }
     }
-    return raw
   }
+  require(Array(raw[rawLength...]) == guarded, "a decoder writes beyond its room")
+  return done.map { Array(raw.prefix(rawLength)) }
 }
 
 extension [UInt8] {

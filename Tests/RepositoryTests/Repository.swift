@@ -51,14 +51,20 @@ struct ManifestTarget {
     for match in manifest.matches(of: product) {
       products[String(match.1)] = String(match.2)
     }
+    // Those that a target has where a library is there: `dependencies: […] + name`.
+    let optional = /let (\w+): \[Target\.Dependency\] = \w+ \? \["(\w+)"\]/
+    for match in manifest.matches(of: optional) {
+      products[String(match.1)] = String(match.2)
+    }
     let start = /\.(target|executableTarget|testTarget|systemLibrary)\(/
     let starts = manifest.matches(of: start)
     return try starts.enumerated().map { index, match in
       let end = index + 1 < starts.count ? starts[index + 1].range.lowerBound : manifest.endIndex
       let text = String(manifest[match.range.lowerBound..<end])
       let name = try #require(text.firstMatch(of: /name:\s*"(\w+)"/), "\(text)").1
-      let list = text.firstMatch(of: /dependencies:\s*\[([^\]]*)\]/)?.1 ?? ""
-      let dependencies = list.split(separator: ",").map {
+      let list = text.firstMatch(of: /dependencies:\s*\[([^\]]*)\](?:\s*\+\s*(\w+))?/)
+      let words = (list?.1 ?? "").split(separator: ",") + [list?.2 ?? ""]
+      let dependencies = words.map {
         $0.trimmingCharacters(in: .whitespacesAndNewlines)
       }.filter { !$0.isEmpty }.map { word in
         word.hasPrefix("\"") ? String(word.dropFirst().dropLast()) : products[word] ?? word

@@ -7,6 +7,7 @@ import Testing
 
   static func allFiles() throws -> [Repository.SourceFile] {
     try Repository.swiftFiles("Sources") + Repository.swiftFiles("Tests")
+      + Repository.swiftFiles("Benchmarks")
   }
 
   @Test func filesAndLinesAreShort() throws {

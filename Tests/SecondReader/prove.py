@@ -11,7 +11,7 @@ import reader
 
 HERE = os.path.dirname(os.path.abspath(__file__))
 READER, PAGE = HERE + "/reader.py", HERE + "/../../docs/format.md"
-KINDS = ([], ["--chunk-hash", "xxh3-128"], ["--chunking", "fixed:65536"])
+KINDS = ([], ["--compression", "zstd:1"], ["--chunk-hash", "xxh3-128"], ["--chunking", "fixed:65536"])
 MIB = 1 << 20
 
 

@@ -4,7 +4,7 @@
 reader.py check VAULT                  every checksum, ID, fingerprint, index entry, filter and cut
 reader.py restore VAULT POINT OUTDIR   the disks as OUTDIR/NAME.img; the index is not asked
 
-Needs the standard library, libxxhash.so.0, liblz4.so.1. Exit 0: all is well; 1: something is not.
+Needs the standard library, libxxhash.so.0, liblz4.so.1, libzstd.so.1. Exit 0: all is well; 1: something is not.
 """
 import ctypes, hashlib, hmac, mmap, os, re, stat, struct, sys
 from collections import Counter, defaultdict, namedtuple
@@ -16,6 +16,7 @@ VAULT, PACK, TRAILER, SEGMENT, POINT, SESSION, OUTCOME, DAMAGE, VERIFICATION, EP
 NAME, POINTID = r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}", r"[0-9]{8}T[0-9]{6}Z-[0-9a-f]{6}"
 NUMBER = r"(?:[0-9a-f]{8}|[1-9a-f][0-9a-f]{8,15})"
 SERIAL = "[0-9a-f]{32}-" + NUMBER
+COMPRESSIONS = (1, *range(2 + 256, 2 + 256 * 20, 256))  # lz4, zstd of each level
 Record = namedtuple("Record", "id offset raw stored kind codec")
 Disk = namedtuple("Disk", "name size root")
 
@@ -36,6 +37,9 @@ class Hash128(ctypes.Structure):
 
 
 XXH, LZ4 = ctypes.CDLL("libxxhash.so.0"), ctypes.CDLL("liblz4.so.1")
+ZSTD = ctypes.CDLL("libzstd.so.1")
+ZSTD.ZSTD_decompress.restype = ctypes.c_size_t
+ZSTD.ZSTD_decompress.argtypes = [ctypes.c_char_p, ctypes.c_size_t] * 2
 PLAIN = [ctypes.c_char_p, ctypes.c_size_t]
 XXH.XXH3_64bits.argtypes, XXH.XXH3_64bits.restype = PLAIN, ctypes.c_uint64
 XXH.XXH3_64bits_withSecret.argtypes = XXH.XXH3_128bits_withSecret.argtypes = PLAIN * 2
@@ -147,7 +151,7 @@ def read_descriptor(data):
     identity, secret, algorithms = small(data, VAULT, 1, 2, 3)
     id_, created, seed = identity.take(16), identity.time(), secret.take(32)
     hash_, _, kind, fixed, _ = (algorithms.number(size, allowed) for size, allowed in (
-        (4, (1, 2)), (4, (1,)), (4, (1, 2)), (8, range(0, CHUNK + 1, BLOCK)), (4, (0,))))
+        (4, (1, 2)), (4, COMPRESSIONS), (4, (1, 2)), (8, range(0, CHUNK + 1, BLOCK)), (4, (0,))))
     need(EXTENT % fixed == 0 if kind == 2 and fixed else kind == 1, f"cuts fixed:{fixed}")
     for fields in (identity, secret, algorithms):
         fields.end()
@@ -274,7 +278,7 @@ def record_at(data, at):
         "<BBHQQH6s32sQQ", head[4:])
     bytes_ = data[at + 80:at + 80 + min(stored, STORED)]
     is_good = (checksum(head[:72]) == head_check and 0 < raw <= CHUNK and len(bytes_) == stored
-               and kind in (1, 2) and codec in (0, 1) and not any((key, nonce, *zero))
+               and kind in (1, 2) and codec in (0, 1, 2) and not any((key, nonce, *zero))
                and checksum(bytes_) == check)
     return Record(id_, at, raw, stored, kind, codec) if is_good else None
 
@@ -285,7 +289,10 @@ def content(data, record):
     if record.codec == 0:
         return stored if record.stored == record.raw else None
     target = ctypes.create_string_buffer(record.raw)
-    length = LZ4.LZ4_decompress_safe(stored, target, record.stored, record.raw)
+    if record.codec == 1:
+        length = LZ4.LZ4_decompress_safe(stored, target, record.stored, record.raw)
+    else:
+        length = ZSTD.ZSTD_decompress(target, record.raw, stored, record.stored)
     return target.raw if length == record.raw else None
 
 
@@ -312,7 +319,7 @@ def directory(data, vault, name):
     need(len(rows) % 64 == 0, "the directory has half an entry")
     for *place, zero in struct.iter_unpack("<32sQQQBB6s", rows):
         record = Record(*place)
-        need(record.kind in (1, 2) and record.codec in (0, 1), "has a new kind or codec")
+        need(record.kind in (1, 2) and record.codec in (0, 1, 2), "has a new kind or codec")
         need(record.raw <= CHUNK and record.stored <= STORED and not any(zero), "an entry is wrong")
         need(end <= record.offset <= sections[1][0] - 80 - record.stored, "a record lies outside")
         end = record.offset + 80 + record.stored

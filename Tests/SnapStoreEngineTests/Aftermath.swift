@@ -57,10 +57,14 @@ struct Aftermath {
       var expected = expectation
       try openOrCreateVault(fixture, &problems)
       // The same disks again, so that all may be found in what the killed run stored.
-      var version = SimulatedFixture.nextVersion
-      if case .backup(let inFlight) = run.inFlight(at: moment) { version = inFlight }
-      fixture.placeDisks(version: version)
-      expected.points.append((try fixture.backup(), version))
+      var again = run.backupsInFlight(at: moment)
+      if again.isEmpty { again[fixture.machine] = SimulatedFixture.nextVersion }
+      for (machine, version) in again.sorted(by: { $0.key < $1.key }) {
+        let writer = fixture.with(machine)
+        writer.placeDisks(version: version)
+        expected.points.append((try writer.backup(), version))
+        problems += writer.warnings.all.map { "warning: \($0)" }
+      }
       if case .restore(let number, _, let path) = run.inFlight(at: moment) {
         // A disk that is not there yet into the same directory, whether that appeared or not.
         let shown = fixture.system.names(path) ?? []
@@ -138,12 +142,12 @@ struct Aftermath {
     if let inDoubt, !catalog.entries.contains(where: { $0.point.id == inDoubt }) {
       points.removeAll { $0.id == inDoubt }
     }
+    var inFlight = run.backupsInFlight(at: moment)
     for point in points where !catalog.entries.contains(where: { $0.point.id == point.id }) {
       problems.append("point \(point.id), which was reported, is not there")
     }
     for entry in catalog.entries where !points.contains(where: { $0.id == entry.point.id }) {
-      guard case .backup(let version) = run.inFlight(at: moment), points.last?.id != entry.point.id
-      else {
+      guard let version = inFlight.removeValue(forKey: entry.point.machine) else {
         problems.append("point \(entry.point.id) comes from nowhere")
         continue
       }

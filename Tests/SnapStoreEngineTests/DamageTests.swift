@@ -52,6 +52,51 @@ struct DamageTests {
     #expect(try fixture.restored("disk") == content)
   }
 
+  @Test("a map node that says something else under its ID brings no wrong byte")
+  func anotherNode() throws {
+    let fixture = try EngineFixture()
+    let content = TestContent.noise(1_000_000, seed: 13)
+    try fixture.backup(try fixture.image("disk", content))
+    let pack = try #require(try fixture.packsBySize().last)
+    let entry = try fixture.directory(ofPackAt: pack)[0]
+    var file = Array(try Data(contentsOf: URL(fileURLWithPath: pack)))
+    let start = Int(entry.record.offset)
+    let stored = Array(file[(start + PackRecord.headByteCount)..<(start + entry.record.byteCount)])
+    var raw = [UInt8](repeating: 0, count: Int(entry.record.rawLength))
+    try raw.withMutableRawSpan { target throws(any Error) in
+      try entry.record.codec.decode(stored.rawSpan, into: &target)
+    }
+    let node = try ExtentNode(decoding: raw.rawSpan, extentLength: content.count)
+    // Two chunks change places: a node like any other, in a record like any other.
+    let swapped = try #require(
+      (1..<(node.ranges.count - 1)).lazy.compactMap { number -> [UInt8]? in
+        var other = node
+        other.ranges.swapAt(number - 1, number)
+        let bytes = other.encoded()
+        var target = [UInt8](repeating: 0, count: bytes.count)
+        let compressed = target.withMutableRawSpan {
+          Compression.lz4.compress(bytes.rawSpan, into: &$0)
+        }
+        let fits = compressed.map { Array(target.prefix($0.1)) } ?? bytes
+        return fits.count == stored.count ? fits : nil
+      }.first)
+    let record = PackRecord(
+      kind: .mapNode, codec: entry.record.codec, rawLength: raw.count, storedLength: stored.count,
+      id: entry.id, storedChecksum: Checksum.of(swapped.rawSpan))
+    file.withMutableRawSpan { record.encode(to: &$0, at: start) }
+    file.replaceSubrange(
+      (start + PackRecord.headByteCount)..<(start + entry.record.byteCount), with: swapped)
+    try Data(file).write(to: URL(fileURLWithPath: pack))
+
+    let error = #expect(throws: VaultError.self) { try fixture.restore() }
+    #expect(error?.code == .damaged)
+    #expect(try fixture.directory.names() == ["disk.img", "vault"])
+    #expect(try fixture.verify().damaged.isEmpty == false)
+    try fixture.backup("\(fixture.directory.path)/disk.img")
+    _ = try fixture.restore()
+    #expect(try fixture.restored("disk") == content)
+  }
+
   @Test("the index can be lost")
   func noIndex() throws {
     let fixture = try backedUp()

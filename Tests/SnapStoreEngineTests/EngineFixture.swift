@@ -48,13 +48,15 @@ final class EngineFixture: @unchecked Sendable {
   /// Backs up files, each a data disk named like its file.
   @discardableResult
   func backup(
-    _ paths: String..., machine: String = "vm", resources: Resources = Resources(jobs: 2)
+    _ paths: String..., machine: String = "vm", resources: Resources = Resources(jobs: 2),
+    compression: Compression? = nil
   ) throws -> Backup.Report {
-    try backup(paths, machine: machine, resources: resources)
+    try backup(paths, machine: machine, resources: resources, compression: compression)
   }
 
   func backup(
-    _ paths: [String], machine: String = "vm", resources: Resources = Resources(jobs: 2)
+    _ paths: [String], machine: String = "vm", resources: Resources = Resources(jobs: 2),
+    compression: Compression? = nil
   ) throws -> Backup.Report {
     let disks = try paths.map { path in
       let base = URL(fileURLWithPath: path).deletingPathExtension().lastPathComponent
@@ -62,6 +64,7 @@ final class EngineFixture: @unchecked Sendable {
     }
     var backup = Backup(machine: try #require(Name(machine)), disks: disks)
     backup.resources = resources
+    backup.compression = compression
     let sources = try backup.openSources(vaultPath: vaultPath, host: host)
     return try backup.run(sources, to: try vault())
   }

@@ -39,6 +39,33 @@ struct IndexMergeTests {
     }
   }
 
+  @Test("a backup whose segment another run merges before it is looked at again goes on")
+  func mergedAtOnce() throws {
+    let fixture = try EngineFixture()
+    for backup in 0..<7 { try fixture.backup(try fixture.image("disk", Self.content(backup))) }
+    let before = try fixture.objects("index").map { URL(fileURLWithPath: $0).lastPathComponent }
+    let vault = try fixture.vault()
+    let merged = Lock(0)
+    fixture.wrap = { store in
+      ObservedStore(store) { event in
+        guard case .open(let name) = event, name.folder == VaultFolder.index,
+          !before.contains(name.key), merged.withLock({ $0 }) == 0
+        else { return }
+        merged.withLock { $0 += 1 }
+        IndexMerge(session: try Session.beginWriting(vault, leaningOn: [])).run()
+      }
+    }
+    try fixture.backup(try fixture.image("disk", Self.content(7)))
+    #expect(merged.withLock { $0 } == 1, "the moment came")
+    fixture.wrap = { $0 }
+    #expect(try fixture.objects("index").count == 1)
+    #expect(try fixture.verify().damaged.isEmpty)
+    _ = try fixture.restore()
+    #expect(try fixture.restored("disk") == Self.content(7))
+    let again = try fixture.backup(try fixture.image("disk", Self.content(7)), machine: "other")
+    #expect(again.point.figures.newByteCount == 0)
+  }
+
   @Test("a merge that fails fails no backup, and the next one does its work")
   func failing() throws {
     let fixture = try EngineFixture()

@@ -5,6 +5,7 @@ import SnapStoreFormat
 import SnapStoreIO
 import SnapStoreTestSupport
 import SnapStoreVault
+import SystemPackage
 import Testing
 
 /// Random work on a vault beside a plain model of it: what each disk holds now, and what each point
@@ -37,6 +38,7 @@ private struct ModelRun {
   /// Points that damage has taken away, as the last verification said.
   private var lost: Set<PointID> = []
   private var steps = 0
+  private var kills = 0
 
   init(seed: UInt64) throws {
     self.seed = seed
@@ -55,15 +57,16 @@ private struct ModelRun {
   mutating func step() throws {
     steps += 1
     switch Int.random(in: 0..<100, using: &random) {
-    case 0..<35: change()
-    case 35..<41: try delete()
-    case 41..<43: try undelete()
-    case 43..<47: try collect()
-    case 47..<70: try backUp(anyMachine())
-    case 70..<76: try failToBackUp(anyMachine())
-    case 76..<88: try restoreAny()
-    case 88..<92: try verify(isQuick: true)
-    case 92..<94: try verify(isQuick: false)
+    case 0..<34: change()
+    case 34..<39: try delete()
+    case 39..<41: try undelete()
+    case 41..<45: try collect()
+    case 45..<60: try backUp(anyMachine())
+    case 60..<65: try failToBackUp(anyMachine())
+    case 65..<77: try kill()
+    case 77..<87: try restoreAny()
+    case 87..<91: try verify(isQuick: true)
+    case 91..<94: try verify(isQuick: false)
     case 94..<97: try loseIndex()
     default: try damage()
     }
@@ -72,6 +75,8 @@ private struct ModelRun {
   mutating func finish() throws {
     try verify(isQuick: false)
     for point in points { try restore(point) }
+    print("seed \(seed): \(steps) steps, \(points.count) points, \(kills) runs killed")
+    #expect(kills > steps / 40, comment)
   }
 
   // MARK: Disks
@@ -153,6 +158,67 @@ private struct ModelRun {
     }
   }
 
+  // MARK: Kills
+
+  /// A run that is killed after a random call, if it makes so many: of those that follow none does
+  /// anything, descriptors are closed and their locks free, and what it had made is left.
+  private mutating func kill() throws {
+    let healthy = fixture.host
+    let last = Int.random(in: 0..<300, using: &random)
+    fixture.host.calls = FaultySystemCalls(
+      faults: [.from(last + 1, nil, .error(.tooManyOpenFiles))])
+    defer { fixture.host = healthy }
+    do {
+      switch Int.random(in: 0..<8, using: &random) {
+      case 0: _ = try fixture.verify()
+      case 1, 2: try killRestore(healthy)
+      case 3, 4: try fixture.collect(maximumDeadPercent: 0)
+      default: try killBackup(anyMachine(), healthy)
+      }
+    } catch {
+      // That nothing can be done any more is no damage.
+      #expect(wasDamaged || !(error is VaultError), "\(error), \(comment)")
+      kills += 1
+    }
+  }
+
+  private mutating func killBackup(_ machine: String, _ healthy: HostSystem) throws {
+    let disks = machines[machine] ?? [:]
+    let paths = try write(disks, of: machine)
+    let hashes = disks.mapValues { ObjectHash.of($0.rawSpan) }
+    do {
+      let report = try fixture.backup(paths, machine: machine)
+      points.append((report.point.id, hashes))
+    } catch {
+      // All that was reported is there; and the point in flight, or nothing else.
+      fixture.host = healthy
+      let known = Set(try PointCatalog(try fixture.vault()).entries.map(\.point.id))
+      #expect(known.isSuperset(of: points.map(\.id)), comment)
+      let inFlight = known.subtracting(points.map(\.id))
+      #expect(inFlight.count <= 1, comment)
+      for point in inFlight { points.append((point, hashes)) }
+      throw error
+    }
+  }
+
+  private func killRestore(_ healthy: HostSystem) throws {
+    guard let point = points.last else { return }
+    defer { fixture.host = healthy }
+    do {
+      try restore(point)
+    } catch {
+      // The directory is not there, or whole; a hidden one may be left.
+      let names = try fixture.directory.names()
+      for name in names where name.contains("snapstore-unfinished") {
+        try FileManager.default.removeItem(atPath: fixture.directory.path(name))
+      }
+      if names.contains("out") { try expectRight(point) }
+      throw error
+    }
+  }
+
+  // MARK: Restores
+
   private mutating func restoreAny() throws {
     guard !points.isEmpty else { return }
     try restore(points[Int.random(in: 0..<points.count, using: &random)])
@@ -167,13 +233,18 @@ private struct ModelRun {
       #expect(!FileManager.default.fileExists(atPath: target))
       return
     }
+    try expectRight(point)
+  }
+
+  /// Compares what was restored, and removes it.
+  private func expectRight(_ point: (id: PointID, disks: [String: Hash])) throws {
     #expect(
       try fixture.directory.names("out") == point.disks.keys.sorted().map { "\($0).img" }, comment)
     for (name, hash) in point.disks {
       let restored = try fixture.restored(name, in: "out")
       #expect(ObjectHash.of(restored.rawSpan) == hash, "\(point.id) \(name), \(comment)")
     }
-    try FileManager.default.removeItem(atPath: target)
+    try FileManager.default.removeItem(atPath: fixture.directory.path("out"))
   }
 
   // MARK: Deleting

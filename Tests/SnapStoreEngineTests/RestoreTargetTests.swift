@@ -129,6 +129,29 @@ struct RestoreTargetTests {
     #expect(try fixture.restored("b", in: "there") == [9])
   }
 
+  @Test(
+    "what takes the new directory's name while the restore runs stays as it was",
+    arguments: ["an empty directory", "a directory", "a file", "a link"])
+  func directoryTakenMeanwhile(kind: String) throws {
+    let manager = FileManager.default
+    let path = "\(directory)/new"
+    let names = try ["a", "b"].map { try #require(Name($0)) }
+    let target = try RestoreTarget(path, names: names, host: fixture.host)
+    for name in names { _ = try target.makeDisk(name, byteCount: 10) }
+    switch kind {
+    case "a file": try Data([9]).write(to: URL(fileURLWithPath: path))
+    case "a link": try manager.createSymbolicLink(atPath: path, withDestinationPath: "nowhere")
+    default: try manager.createDirectory(atPath: path, withIntermediateDirectories: false)
+    }
+    if kind == "a directory" { try Data([9]).write(to: URL(fileURLWithPath: "\(path)/mine")) }
+    let before = try listing().filter { $0.hasPrefix("new") }
+    let error = #expect(throws: DiskError.self) { try target.publish() }
+    #expect(error?.code == .cannotCreate)
+    try target.discard()
+    #expect(try listing().filter { $0.hasPrefix("new") } == before)
+    #expect(try listing().allSatisfy { !$0.contains("unfinished") })
+  }
+
   @Test("not enough space is said before anything is written")
   func noSpace() throws {
     let vault = try fixture.vault()

@@ -3,6 +3,7 @@ import SnapStoreFormat
 import SnapStoreIO
 import SnapStoreTestSupport
 import SnapStoreVault
+import SystemPackage
 import Testing
 
 /// What a person does one after the other, and what must be true whenever the machine or the
@@ -11,8 +12,11 @@ import Testing
 struct Scenario: Sendable, CustomTestStringConvertible {
   enum Step: Equatable, Sendable {
     case createVault
-    /// Backs up this version of the disks.
+    /// Backs up this version of the first machine's disks.
     case backup(Int)
+    /// Backs up a version of each machine's disks at the same time: two processes, whose calls come
+    /// in the order that the seed chooses.
+    case together([Int], seed: UInt64)
     /// Restores the n-th point; all disks where `disks` is empty.
     case restore(Int, disks: [Name] = [], to: String)
     /// Verifies everything; finds no damage.
@@ -50,6 +54,10 @@ struct Scenario: Sendable, CustomTestStringConvertible {
     /// Those of them that were deleted.
     var deleted: Set<PointID> = []
     var restored: [Restored] = []
+    /// How many of the scenario's steps have reported all that they report.
+    var stepCount = 0
+    /// Who has reported of those who work together in the next one.
+    var reported: Set<Name> = []
   }
 
   /// A run that nothing disturbed: every moment of it, and what was reported by then.
@@ -63,7 +71,21 @@ struct Scenario: Sendable, CustomTestStringConvertible {
     }
 
     func inFlight(at moment: SimulatedFileSystem.Moment) -> Step? {
-      moment.milestone < scenario.steps.count ? scenario.steps[moment.milestone] : nil
+      let count = expectation(at: moment).stepCount
+      return count < scenario.steps.count ? scenario.steps[count] : nil
+    }
+
+    /// The versions that are being backed up, and have not been reported.
+    func backupsInFlight(at moment: SimulatedFileSystem.Moment) -> [Name: Int] {
+      let machines = SimulatedFixture.machines
+      switch inFlight(at: moment) {
+      case .backup(let version): return [machines[0]: version]
+      case .together(let versions, _):
+        let reported = expectation(at: moment).reported
+        return Dictionary(uniqueKeysWithValues: zip(machines, versions))
+          .filter { !reported.contains($0.key) }
+      default: return [:]
+      }
     }
   }
 
@@ -79,24 +101,30 @@ struct Scenario: Sendable, CustomTestStringConvertible {
     for (number, step) in before.enumerated() {
       try perform(step, SimulatedFixture(system, seed: UInt64(100 + number)), &expectation)
     }
+    expectation.stepCount = 0
     return (system, expectation)
   }
 
   func run(lying: (@Sendable (String) -> Bool)? = nil) throws -> Run {
-    var (system, expectation) = try prepare(lying: lying)
-    var expectations = [expectation]
+    let (system, prepared) = try prepare(lying: lying)
+    var expectation = prepared
+    let expectations = Lock([expectation])
     system.startRecording()
     for (number, step) in steps.enumerated() {
-      try perform(step, SimulatedFixture(system, seed: UInt64(200 + number)), &expectation)
-      expectations.append(expectation)
-      system.mark()
+      let fixture = SimulatedFixture(system, seed: UInt64(200 + number))
+      try perform(step, fixture, &expectation) { reported in
+        expectations.withLock { $0.append(reported) }
+        system.mark()
+      }
     }
-    return Run(scenario: self, moments: system.moments, expectations: expectations)
+    return Run(
+      scenario: self, moments: system.moments, expectations: expectations.withLock { $0 })
   }
 
-  /// Takes one step, and notes what it reported.
+  /// Takes one step, and notes what it reported; `report` gets it when it does.
   func perform(
-    _ step: Step, _ fixture: SimulatedFixture, _ expectation: inout Expectation
+    _ step: Step, _ fixture: SimulatedFixture, _ expectation: inout Expectation,
+    report: @escaping @Sendable (Expectation) -> Void = { _ in }
   ) throws {
     switch step {
     case .createVault:
@@ -105,6 +133,8 @@ struct Scenario: Sendable, CustomTestStringConvertible {
     case .backup(let version):
       fixture.placeDisks(version: version)
       expectation.points.append((try fixture.backup(), version))
+    case .together(let versions, let seed):
+      return try backUpTogether(versions, seed: seed, fixture, &expectation, report)
     case .restore(let number, let disks, let path):
       let point = expectation.points[number]
       try fixture.restore(point.id, disks, to: path)
@@ -116,6 +146,37 @@ struct Scenario: Sendable, CustomTestStringConvertible {
       expectation.deleted.insert(expectation.points[number].id)
     case .collect: try fixture.collect()
     }
+    expectation.stepCount += 1
+    report(expectation)
+  }
+
+  private func backUpTogether(
+    _ versions: [Int], seed: UInt64, _ fixture: SimulatedFixture,
+    _ expectation: inout Expectation, _ report: @escaping @Sendable (Expectation) -> Void
+  ) throws {
+    let turns = Turns(seed: seed, processes: versions.count)
+    let reported = Lock(expectation)
+    let processes = versions.indices.map { fixture.process($0, of: turns) }
+    for (process, version) in zip(processes, versions) { process.placeDisks(version: version) }
+    let work = ParallelWork()
+    work.run("process", lanes: versions.count) { number in
+      defer { turns.end(number) }
+      let point = try processes[number].backup()
+      try turns.take(number) { () throws(Errno) in
+        let now = reported.withLock { expectation in
+          expectation.points.append((point, versions[number]))
+          expectation.reported.insert(processes[number].machine)
+          if expectation.reported.count == versions.count {
+            expectation.stepCount += 1
+            expectation.reported = []
+          }
+          return expectation
+        }
+        report(now)
+      }
+    }
+    try work.wait()
+    expectation = reported.withLock { $0 }
   }
 }
 
@@ -152,6 +213,17 @@ extension Scenario {
       name: "a collection that copies",
       before: [.createVault, .backup(0), .backup(1), .backup(2), .delete(0), .delete(1)],
       steps: [.collect], isSampled: true),
+    Scenario(
+      name: "first backups of two machines with the same content, at once",
+      before: [.createVault], steps: [.together([0, 0], seed: 1)]),
+    Scenario(
+      name: "two machines at once, again and again",
+      before: [.createVault, .together([0, 1], seed: 2)],
+      steps: [.together([1, 2], seed: 3), .together([3, 3], seed: 4)], isSampled: true),
+    Scenario(
+      name: "two machines at once, while index segments merge",
+      before: [.createVault] + (1..<MergePolicy.segmentsPerTier).map { .backup($0) },
+      steps: [.together([MergePolicy.segmentsPerTier, 0], seed: 5)], isSampled: true),
   ]
 
   /// The last backup finds as many small index segments as are merged.

@@ -11,19 +11,38 @@ import SnapStoreVault
 struct SimulatedFixture {
   static let vaultPath = "/srv/vault"
   static let diskNames = ["os", "db"].compactMap { Name($0) }
-  private static let vm = diskNames[0]
+  /// Two machines that have disks of the same names, and the same content in the same version.
+  static let machines = ["one", "two"].compactMap { Name($0) }
 
   let system: SimulatedFileSystem
   let host: HostSystem
+  /// Whose disks are placed and backed up.
+  let machine: Name
   let warnings = LogRecorder()
 
   /// `calls`: what stands between the program and the system. `seed` must be another one for each
   /// run of the program, as real randomness is.
-  init(_ system: SimulatedFileSystem, calls: (any SystemCalls)? = nil, seed: UInt64) {
+  init(
+    _ system: SimulatedFileSystem, calls: (any SystemCalls)? = nil, seed: UInt64,
+    machine: Name = machines[0]
+  ) {
     self.system = system
+    self.machine = machine
     host = .forTests(
       calls: calls ?? system, clock: SteppingClock(start: 1_795_341_600 + Int64(seed) * 1000),
       seed: seed)
+  }
+
+  /// The n-th machine's process among some that take turns, on this system.
+  func process(_ number: Int, of turns: Turns) -> SimulatedFixture {
+    SimulatedFixture(
+      system.asProcess(number, of: turns), seed: host.randomness.next() % 1_000_000,
+      machine: Self.machines[number])
+  }
+
+  /// Another process on this system, for a machine's disks.
+  func with(_ machine: Name) -> SimulatedFixture {
+    SimulatedFixture(system, seed: host.randomness.next() % 1_000_000, machine: machine)
   }
 
   /// An empty system with the directories that a host has.
@@ -36,7 +55,7 @@ struct SimulatedFixture {
 
   // MARK: Disks
 
-  static func path(ofDisk name: Name) -> String { "/disks/\(name).img" }
+  private func path(ofDisk name: Name) -> String { "/disks/\(machine)/\(name).img" }
 
   /// What the disks hold in their n-th version: one dense, one of two extents, of which the first
   /// is a hole.
@@ -77,15 +96,15 @@ struct SimulatedFixture {
   /// Lets the disks have this version.
   func placeDisks(version: Int) {
     for (name, bytes) in zip(Self.diskNames, Self.disks(version: version)) {
-      system.setContents(Self.path(ofDisk: name), bytes)
+      system.setContents(path(ofDisk: name), bytes)
     }
   }
 
   /// Backs up the disks as they are.
   func backup() throws -> PointID {
     var backup = Backup(
-      machine: Self.vm,
-      disks: Self.diskNames.map { .init(name: $0, role: .data, path: Self.path(ofDisk: $0)) })
+      machine: machine,
+      disks: Self.diskNames.map { .init(name: $0, role: .data, path: path(ofDisk: $0)) })
     backup.resources = Resources(memoryByteCount: 0, jobs: 1)
     let sources = try backup.openSources(vaultPath: Self.vaultPath, host: host)
     return try backup.run(sources, to: try vault()).point.id

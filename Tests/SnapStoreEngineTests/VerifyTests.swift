@@ -200,6 +200,24 @@ import Testing
     #expect(report.damaged[0].losses.count == 1)
   }
 
+  @Test("a record whose checksum is not that of its stored bytes, though its content is right")
+  func wrongChecksum() throws {
+    let fixture = try backedUp()
+    let pack = try fixture.packsBySize()[0]
+    let entry = try fixture.directory(ofPackAt: pack)[2]
+    var data = [UInt8](try Data(contentsOf: URL(fileURLWithPath: pack)))
+    let length = Int(entry.record.storedLength)
+    let record = PackRecord(
+      kind: .chunk, codec: entry.record.codec, rawLength: Int(entry.record.rawLength),
+      storedLength: length, id: entry.id, storedChecksum: 1)
+    data.withMutableRawSpan { record.encode(to: &$0, at: Int(entry.record.offset)) }
+    try Data(data).write(to: URL(fileURLWithPath: pack))
+    let report = try fixture.verify()
+    #expect(report.damaged.map(\.offset) == [entry.record.offset])
+    #expect(report.damaged.first?.problem.contains("checksum") == true)
+    #expect(report.damaged.first?.losses.isEmpty == true, "it can be read")
+  }
+
   @Test("chunks that do not fit the witnesses are read again, and damage is found so too")
   func witnesses() throws {
     let fixture = try backedUp()

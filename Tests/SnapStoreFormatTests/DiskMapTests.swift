@@ -195,4 +195,14 @@ import Testing
       }
     }
   }
+
+  @Test func childrenTogetherHaveNoMoreDataThanADiskCan() {
+    let level = DiskMap.maximumLevel
+    let most = UInt64(4 << 20) << UInt64(6 * (level - 1))
+    for (count, expected) in [(31, .accepted), (32, .damaged), (64, .damaged)] as [(Int, Refusal)] {
+      let child = MapReference.node(Sample.id(1), dataByteCount: most)
+      let node = SpanNode(level: level, children: Array(repeating: child, count: count))
+      #expect(Self.span(node, level: level, childCount: count) == expected, "\(count) children")
+    }
+  }
 }

@@ -123,7 +123,7 @@ import Testing
     #expect(String(decoding: writer.bytes, as: UTF8.self) == "SNAPSTORSREC")
     #expect(Magic.formatVersion == 1)
     #expect(ObjectKind.allCases.map(\.rawValue) == Array(1...11))
-    #expect(Codec.allCases.map(\.rawValue) == [0, 1])
+    #expect(Codec.allCases.map(\.rawValue) == [0, 1, 2])
     #expect(ChunkHash.allCases.map(\.recordedName) == ["sha256-tree16k", "xxh3-128"])
     #expect(
       Consistency.allCases.map(\.name) == ["application", "file-system", "crash", "inconsistent"])

@@ -135,3 +135,43 @@ import Testing
     #expect(try Fingerprint(from: &reader) == fingerprint)
   }
 }
+
+/// Whatever is hashed side by side has the names that it has alone.
+@Suite struct ChunkNamerTests {
+  static let content = DiskImage(seed: 78, [.noise(1 << 20)]).bytes
+
+  func names(_ ranges: [Range<Int>], by namer: ChunkNamer) -> [ChunkID] {
+    var ids = [ChunkID(1, 2, 3, 4)]
+    namer.name(ranges, of: Self.content.rawSpan, into: &ids)
+    return ids
+  }
+
+  @Test(arguments: ChunkHash.allCases, 0..<20 as Range<UInt64>)
+  func namesAreThoseOfTheHasher(_ hash: ChunkHash, _ seed: UInt64) {
+    let hasher = ChunkHasher(hash, secrets: Sample.secrets)
+    let namer = ChunkNamer(hasher)
+    var generator = SeededGenerator(seed: seed)
+    // The same namer again and again: nothing of an earlier call may be left.
+    for _ in 0..<5 {
+      let ranges = (0..<Int.random(in: 0...60, using: &generator)).map { _ in
+        let count = Int.random(
+          in: 0...(Bool.random(using: &generator) ? 300 : 262_144), using: &generator)
+        let start = Int.random(in: 0...(Self.content.count - count), using: &generator)
+        return start..<(start + count)
+      }
+      let expected = ranges.map { range in
+        hasher.id(of: Self.content.rawSpan.extracting(range), domain: .chunk)
+      }
+      #expect(names(ranges, by: namer) == expected, "seed \(seed)")
+    }
+  }
+
+  @Test func lengthsAroundAPiece() {
+    let hasher = ChunkHasher(.sha256, secrets: Sample.secrets)
+    let lengths = [0, 1, 55, 56, 63, 64, 65, 4096, 16383, 16384, 16385, 32768, 262_143, 262_144]
+    let ranges = lengths.map { 7..<(7 + $0) }
+    #expect(
+      names(ranges, by: ChunkNamer(hasher)).map(\.description)
+        == ranges.map { Naive.treeID(Array(Self.content[$0]), tag: "snapstore chunk") })
+  }
+}

@@ -141,6 +141,30 @@ import Testing
     #expect(Self.refusal(of: point) == .damaged)
   }
 
+  @Test func countsBeyondTheLimitAreRefused() throws {
+    var point = try Sample.point()
+    let disk = point.disks[1]
+    point.disks = try (0...RecoveryPoint.maximumDisks).map { number in
+      var disk = disk
+      disk.name = try Sample.name("d\(number)")
+      return disk
+    }
+    #expect(try Self.problem(of: point)?.contains("number of disks") == true)
+    point = try Sample.point()
+    point.previous = Array(repeating: point.previous[0], count: (1 << 16) + 1)
+    #expect(try Self.problem(of: point)?.contains("number of hashes") == true)
+  }
+
+  private static func problem(of point: RecoveryPoint) throws -> String? {
+    let bytes = point.encoded()
+    do throws(FormatError) {
+      _ = try RecoveryPoint(decoding: bytes.rawSpan)
+      return nil
+    } catch {
+      return error.problem
+    }
+  }
+
   @Test func namesAreCheckedAgain() throws {
     let point = try Self.rewriting(try Sample.point().encoded(), .point, section: 1) { body in
       // The machine's name stands behind the point's ID of 8 + 23 bytes and its own length.

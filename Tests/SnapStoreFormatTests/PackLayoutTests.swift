@@ -154,7 +154,7 @@ struct DecodedPack {
       #expect(Self.directory(Self.row(offset: 64, raw: length)) == .damaged)
     }
     #expect(Self.directory(Self.row(offset: 64, kind: 3)) == .unsupported)
-    #expect(Self.directory(Self.row(offset: 64, codec: 2)) == .unsupported)
+    #expect(Self.directory(Self.row(offset: 64, codec: 3)) == .unsupported)
     #expect(Self.directory(Self.row(offset: 64, reserved: 1)) == .damaged)
     #expect(Self.directory(Self.row(offset: 64).dropLast()) == .damaged)
   }
@@ -171,7 +171,7 @@ struct DecodedPack {
     }
     #expect(head { _ in } == .accepted)
     #expect(head { $0[4] = 3 } == .unsupported, "kind")
-    #expect(head { $0[5] = 2 } == .unsupported, "codec")
+    #expect(head { $0[5] = 3 } == .unsupported, "codec")
     #expect(head { $0[6] = 1 } == .unsupported, "key ID")
     #expect(head { $0.put(UInt64(262_145), at: 8) } == .damaged, "raw length")
     #expect(head { $0.put(UInt64.max, at: 16) } == .damaged, "stored length")

@@ -81,3 +81,11 @@ import Testing
     withExtendedLifetime(directory) {}
   }
 }
+
+@Suite struct MemoryObjectStoreContractTests {
+  @Test(arguments: ObjectStoreContract.rules)
+  func memory(_ rule: ObjectStoreContract.Rule) throws {
+    let store = MemoryObjectStore()
+    try ObjectStoreContract(store: store, other: store).check(rule)
+  }
+}

@@ -68,6 +68,32 @@ import Testing
     #expect(try directory.names("unfinished").isEmpty)
   }
 
+  /// Somebody may clean up between the creation of a file and its lock.
+  @Test func cleaningBesideAWriterTakesNothingFromIt() throws {
+    for seed in 0..<200 as Range<UInt64> {
+      let system = SimulatedFileSystem()
+      system.setDirectory("/store")
+      let turns = Turns(seed: seed, processes: 2)
+      let work = ParallelWork()
+      work.run("process", lanes: 2) { number in
+        defer { turns.end(number) }
+        let store = try LocalObjectStore.open(
+          "/store",
+          host: .forTests(
+            calls: system.asProcess(number, of: turns), seed: seed * 2 + UInt64(number)))
+        for key in ["a", "b", "c", "d"] {
+          if number == 0 {
+            #expect(try store.put(ObjectName(folder: "things", key: key), [1]))
+          } else {
+            _ = try store.removeAbandoned()
+          }
+        }
+      }
+      try work.wait()
+      #expect(system.names("/store/things") == ["a", "b", "c", "d"], "seed \(seed)")
+    }
+  }
+
   // MARK: Opening and creating
 
   @Test func aStoreMustBeADirectory() throws {

@@ -3,7 +3,8 @@ package import SystemPackage
 
 /// The kinds of system calls that can be counted and made to fail.
 package enum SystemCall: String, Sendable, CaseIterable {
-  case open, close, read, write, synchronize, startWriteback, setSize, setMode, status, fileSystem
+  case open, openDirect, close, read, readCached, write, synchronize, startWriteback, setSize,
+    setMode, status, fileSystem
   case seek, tryLock, makeDirectory, removeFile, removeDirectory, rename, link, names
   case canonicalPath
 }
@@ -117,6 +118,13 @@ package final class FaultySystemCalls: SystemCalls {
     return file
   }
 
+  package func openDirect(_ file: Int32, _ direction: DirectAccess) throws(Errno) -> Int32 {
+    try enter(.openDirect, file)
+    let direct = try base.openDirect(file, direction)
+    state.withLock { $0.paths[direct] = $0.paths[file] }
+    return direct
+  }
+
   package func close(_ file: Int32) throws(Errno) {
     let path = state.withLock { $0.paths.removeValue(forKey: file) }
     try base.close(file)
@@ -132,6 +140,17 @@ package final class FaultySystemCalls: SystemCalls {
     if limit == 0 { return 0 }
     return try target.withBytes(0..<limit) { (part) throws(Errno) in
       try base.read(file, into: &part, at: offset)
+    }
+  }
+
+  package func readCached(
+    _ file: Int32, into target: inout MutableRawSpan, at offset: UInt64
+  ) throws(Errno) -> Int {
+    guard case .shortRead(let limit) = try enter(.readCached, file), limit < target.byteCount
+    else { return try base.readCached(file, into: &target, at: offset) }
+    if limit == 0 { return 0 }
+    return try target.withBytes(0..<limit) { (part) throws(Errno) in
+      try base.readCached(file, into: &part, at: offset)
     }
   }
 

@@ -44,3 +44,19 @@ package func expectGolden(
   let golden = String(decoding: try Data(contentsOf: url), as: UTF8.self)
   #expect(text == golden, "\(name)", sourceLocation: sourceLocation)
 }
+
+/// The bytes in `Golden/NAME.hex` beside the test's file, which `make` made once: what an older
+/// program wrote, and may not be what this one writes.
+package func goldenBytes(
+  _ name: String, testFile: String = #filePath, make: () throws -> [UInt8]
+) throws -> [UInt8] {
+  let url = URL(fileURLWithPath: testFile).deletingLastPathComponent()
+    .appendingPathComponent("Golden").appendingPathComponent("\(name).hex")
+  if ProcessInfo.processInfo.environment["SNAPSTORE_UPDATE_GOLDEN"] == "1",
+    !FileManager.default.fileExists(atPath: url.path)
+  {
+    try expectGolden(try make(), name, testFile: testFile)
+  }
+  let digits = String(decoding: try Data(contentsOf: url), as: UTF8.self).filter(\.isHexDigit)
+  return try #require(Hexadecimal.bytes(digits), "\(name) is not hexadecimal")
+}

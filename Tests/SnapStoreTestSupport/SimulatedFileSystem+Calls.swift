@@ -7,12 +7,14 @@ extension SimulatedFileSystem {
     _ call: SystemCall, _ path: String,
     _ body: (inout State) throws(Errno) -> Result
   ) throws(Errno) -> Result {
-    try machine.withLock { (machine) throws(Errno) in
-      guard machine.callCount < machine.stopsAfter else { throw .ioError }
-      machine.callCount += 1
-      machine.calls.append(RecordedCall(call: call, path: path))
-      defer { machine.keepMoment() }
-      return try body(&machine.state)
+    try inTurn { () throws(Errno) in
+      try machine.withLock { (machine) throws(Errno) in
+        guard machine.callCount < machine.stopsAfter else { throw .ioError }
+        machine.callCount += 1
+        machine.calls.append(RecordedCall(call: call, path: path))
+        defer { machine.keepMoment() }
+        return try body(&machine.state)
+      }
     }
   }
 
@@ -50,6 +52,17 @@ extension SimulatedFileSystem {
     }
   }
 
+  package func openDirect(_ file: Int32, _ direction: DirectAccess) throws(Errno) -> Int32 {
+    try perform(.openDirect, file) { (state, number) throws(Errno) in
+      let path = state.descriptors[file]?.path ?? ""
+      let direct = state.nextDescriptor
+      state.nextDescriptor += 1
+      state.inodes[number]?.openCount += 1
+      state.descriptors[direct] = State.Descriptor(inode: number, path: path, isDirect: true)
+      return direct
+    }
+  }
+
   package func close(_ file: Int32) throws(Errno) {
     try perform(.close, file) { (state, number) throws(Errno) in
       state.descriptors[file] = nil
@@ -63,13 +76,22 @@ extension SimulatedFileSystem {
     _ file: Int32, into target: inout MutableRawSpan, at offset: UInt64
   ) throws(Errno) -> Int {
     try perform(.read, file) { (state, number) throws(Errno) in
+      try state.checkAlignment(file, target.bytes, at: offset)
       guard !state.inode(number).isDirectory else { throw .isDirectory }
       return state.inode(number).content.read(into: &target, at: offset)
     }
   }
 
+  /// Nothing is cached, so that the way around the cache is the one that tests take.
+  package func readCached(
+    _ file: Int32, into target: inout MutableRawSpan, at offset: UInt64
+  ) throws(Errno) -> Int {
+    try perform(.readCached, file) { (_, _) throws(Errno) in throw .wouldBlock }
+  }
+
   package func write(_ file: Int32, _ bytes: RawSpan, at offset: UInt64) throws(Errno) -> Int {
     try perform(.write, file) { (state, number) throws(Errno) in
+      try state.checkAlignment(file, bytes, at: offset)
       let content = state.inode(number).content
       let count = content.writableByteCount(
         bytes.byteCount, at: offset, freeBlocks: state.freeBlockCount)
@@ -234,6 +256,17 @@ extension SimulatedFileSystem {
 }
 
 extension SimulatedFileSystem.State {
+  /// Refuses a direct call that is not of whole blocks, as real file systems do.
+  fileprivate func checkAlignment(
+    _ file: Int32, _ bytes: RawSpan, at offset: UInt64
+  ) throws(Errno) {
+    guard descriptors[file]?.isDirect == true else { return }
+    let block = SimulatedContent.pageByteCount
+    let address = unsafe bytes.withUnsafeBytes { UInt(bitPattern: $0.baseAddress) }
+    guard offset % UInt64(block) == 0, bytes.byteCount % block == 0, address % UInt(block) == 0
+    else { throw .invalidArgument }
+  }
+
   /// The entry that a path names, and the one that it is to get, which must be free.
   fileprivate func entries(
     _ path: String, _ directory: Int32, _ newPath: String, _ newDirectory: Int32

@@ -35,6 +35,8 @@ extension SimulatedFileSystem {
     struct Descriptor: Sendable {
       var inode: Int
       var path: String
+      /// Reads and writes whole blocks only.
+      var isDirect = false
     }
 
     struct Entry: Equatable, Sendable {

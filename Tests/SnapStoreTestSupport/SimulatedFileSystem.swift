@@ -1,4 +1,5 @@
 internal import SnapStoreIO
+internal import SystemPackage
 
 /// A file system in memory, behind the seam of all system calls, that knows what a cut leaves.
 ///
@@ -61,15 +62,33 @@ package final class SimulatedFileSystem: SystemCalls {
   }
 
   let machine: Lock<Machine>
+  /// As which process calls are made, where several take turns.
+  private let process: (number: Int, turns: Turns)?
 
   private init(_ state: State) {
     machine = Lock(Machine(state: state))
+    process = nil
+  }
+
+  private init(_ machine: Lock<Machine>, process: (number: Int, turns: Turns)) {
+    self.machine = machine
+    self.process = process
   }
 
   /// An empty file system, with room for `byteCount` bytes in blocks of 4 KiB; a file or directory
   /// takes one block by itself. New files get the modes that `umask` leaves.
   package convenience init(byteCount: UInt64 = 1 << 40, umask: UInt32 = 0o277) {
     self.init(State(blockCount: byteCount / UInt64(SimulatedContent.pageByteCount), umask: umask))
+  }
+
+  /// The same machine, as a process has it that makes its calls in turn with others.
+  package func asProcess(_ number: Int, of turns: Turns) -> SimulatedFileSystem {
+    SimulatedFileSystem(machine, process: (number, turns))
+  }
+
+  func inTurn<Result>(_ body: () throws(Errno) -> Result) throws(Errno) -> Result {
+    guard let process else { return try body() }
+    return try process.turns.take(process.number, body)
   }
 
   // MARK: Time and calls
