@@ -112,8 +112,7 @@ package struct ObjectCheck {
       for copy in 1...2 {
         let name = ObjectName.point(entry.point.id, copy: copy)
         if try vault.store.open(name) == nil {
-          // Deleted for ever while it was looked at: then both copies go.
-          guard try !Tombstones(vault, of: entry.point.id).isFinal(entry.point.id) else { break }
+          guard try !isGone(entry.point.id) else { break }
           report.add(name, "is missing; the other copy is used")
         } else {
           try check(name) { bytes throws(FormatError) in
@@ -142,10 +141,17 @@ package struct ObjectCheck {
       let outcome = try SessionOutcome(decoding: bytes)
       guard outcome.session == id else { throw .damaged("is that of session \(outcome.session)") }
     }
-    for session in Set(catalog.kept.map(\.point.session)).sorted()
-    where try vault.store.open(.outcome(session)) == nil {
-      report.add(.outcome(session), "is missing; its copy is used")
+    for point in catalog.kept.map(\.point)
+    where try vault.store.open(.outcome(point.session)) == nil && !isGone(point.id) {
+      report.add(.outcome(point.session), "is missing; its copy is used")
     }
+  }
+
+  /// Whether a point was deleted for ever while this check went on: then its objects go one by one.
+  private func isGone(_ point: PointID) throws -> Bool {
+    if try Tombstones(vault, of: point).isFinal(point) { return true }
+    return try vault.store.open(.point(point, copy: 1)) == nil
+      && vault.store.open(.point(point, copy: 2)) == nil
   }
 
   /// Each point names those before it by their hashes, and counts on from them. The tombstones of

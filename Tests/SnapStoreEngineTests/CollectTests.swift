@@ -138,6 +138,25 @@ struct CollectTests {
     try expectSound(fixture)
   }
 
+  @Test("what is condemned is stored again by who meets it")
+  func condemned() throws {
+    let (fixture, one, two) = try twoPoints()
+    let whenNew = try #require(
+      try PointCatalog(try fixture.vault()).entries.first { $0.point.id == one }
+    ).point.figures.newByteCount
+    try fixture.delete(one)
+    // Somebody who is under way keeps it from being deleted.
+    let reader = try Session.beginReading(try fixture.vault(), leaningOn: [two])
+    #expect(try fixture.collect().waitingByteCount > 0)
+    let again = try fixture.backup("\(fixture.directory.path)/one.img", machine: "three").point
+    #expect(again.figures.newByteCount > whenNew * 9 / 10)
+    reader.end()
+    #expect(try fixture.collect().deletedPackCount > 0)
+    _ = try fixture.restore(again.id.text)
+    #expect(try fixture.restored("one") == first)
+    try expectSound(fixture)
+  }
+
   @Test("a dead writer is ended, and what it stored is freed")
   func deadWriter() throws {
     let (fixture, _, _) = try twoPoints()
