@@ -185,4 +185,53 @@ struct CatalogTests {
     #expect(catalog.entries.isEmpty)
     #expect(catalog.unreadable.count == 1)
   }
+
+  @Test("of two decisions on one epoch one counts, and an old number comes too late")
+  func decisions() throws {
+    let fixture = try CatalogFixture()
+    let vault = fixture.vault
+    let session = SessionID(high: 1, low: 2)
+    func decide(_ number: UInt64, dooming pack: UInt64) throws -> Bool {
+      try vault.decide(
+        EpochRecord(
+          number: number, session: session, time: Timestamp(seconds: 5), condemned: [],
+          doomed: [SerialName(session: session, number: pack)]))
+    }
+    #expect(try vault.newestEpoch() == nil)
+    #expect(try decide(1, dooming: 1))
+    #expect(try !decide(1, dooming: 2))
+    #expect(try vault.newestEpoch()?.doomed.map(\.number) == [1])
+    #expect(try decide(2, dooming: 3))
+    _ = try vault.deleteOldEpochs()
+    #expect(try !decide(1, dooming: 4))
+    #expect(try vault.newestEpoch()?.doomed.map(\.number) == [3])
+    // Where one copy is lost, the other says it.
+    try vault.store.delete(ObjectName(folder: "epochs", key: "00000002"))
+    #expect(try vault.newestEpoch()?.number == 2)
+  }
+
+  @Test("of a point's tombstones the newest holds, and nothing follows the final one")
+  func tombstones() throws {
+    let fixture = try CatalogFixture()
+    let vault = fixture.vault
+    let (first, second) = (try fixture.commit("web"), try fixture.commit("web"))
+    let deletion = PointDeletion(vault)
+    func known() throws -> [PointID] { try PointCatalog(vault).entries.map(\.point.id) }
+    #expect(try deletion.undelete(second) == nil)
+    #expect(try deletion.delete(second, subject: nil, isFinal: false).name.number == 1)
+    #expect(try deletion.delete(second, subject: nil, isFinal: false).name.number == 1)
+    #expect(try known() == [first])
+    #expect(try deletion.undelete(second)?.name.number == 2)
+    #expect(try known() == [first, second])
+    let deleted = try deletion.delete(second, subject: nil, isFinal: false)
+    let end = deleted.time.seconds + Int64(SoftDelete.defaultSeconds)
+    func over(_ seconds: Int64) throws -> [PointID] {
+      try deletion.finishSoftDeletes(at: Timestamp(seconds: seconds), isDry: false)
+    }
+    #expect(try over(end - 1) == [] && over(deleted.time.seconds - 1) == [])
+    #expect(try over(end) == [second])
+    #expect(throws: VaultError.self) { try deletion.undelete(second) }
+    #expect(try deletion.delete(second, subject: nil, isFinal: true).name.number == 4)
+    #expect(try known() == [first])
+  }
 }
