@@ -1,5 +1,4 @@
 internal import Logging
-package import SnapStoreFormat
 package import SnapStoreIO
 package import SnapStoreVault
 
