@@ -22,6 +22,7 @@ package enum ObjectKind: UInt32, Sendable, CaseIterable {
   case verification = 9
   case epoch = 10
   case tombstone = 11
+  case pin = 14
 }
 
 /// Feature bits. A set bit that this code does not know in `required` means: do not touch.

@@ -150,7 +150,8 @@ package struct RecoveryPoint: Equatable, Sendable {
     static let chain: UInt32 = 4
     static let descriptor: UInt32 = 5
     static let authenticator: UInt32 = 6  // kept for signatures
-    static let known: Set<UInt32> = [identity, consistency, disks, chain, descriptor]
+    static let clock: UInt32 = 7
+    static let known: Set<UInt32> = [identity, consistency, disks, chain, descriptor, clock]
   }
 
   /// SHA-256 of an encoded point.
@@ -173,11 +174,13 @@ package struct RecoveryPoint: Equatable, Sendable {
   /// The hashes of all heads of the machine's chain; empty for the first point.
   package var previous: [Hash]
   package var descriptor: VaultDescriptor
+  /// Nil where the backup did not say.
+  package var clock: PointClock?
 
   package init(
     id: PointID, machine: Name, session: SessionID, sequence: UInt64, time: Timestamp,
     consistency: Consistency, evidence: String, disks: [PointDisk], parent: PointID?,
-    previous: [Hash], descriptor: VaultDescriptor
+    previous: [Hash], descriptor: VaultDescriptor, clock: PointClock? = nil
   ) {
     self.id = id
     self.machine = machine
@@ -190,6 +193,7 @@ package struct RecoveryPoint: Equatable, Sendable {
     self.parent = parent
     self.previous = previous
     self.descriptor = descriptor
+    self.clock = clock
   }
 
   package var byteCount: UInt64 { disks.reduce(0) { $0 &+ $1.byteCount } }
@@ -212,16 +216,19 @@ package struct RecoveryPoint: Equatable, Sendable {
     chain.append(text: parent?.text ?? "")
     chain.append(UInt64(previous.count))
     for hash in previous { chain.append(bytes: hash) }
-    return SectionedObject(
-      kind: .point,
-      sections: [
-        .init(type: SectionType.identity, isRequired: true, body: identity.bytes),
-        .init(type: SectionType.consistency, isRequired: true, body: consistency.bytes),
-        .init(type: SectionType.disks, isRequired: true, body: disks.bytes),
-        .init(type: SectionType.chain, isRequired: true, body: chain.bytes),
-        .init(type: SectionType.descriptor, body: descriptor.encoded()),
-      ]
-    ).encoded()
+    var sections: [SectionedObject.Section] = [
+      .init(type: SectionType.identity, isRequired: true, body: identity.bytes),
+      .init(type: SectionType.consistency, isRequired: true, body: consistency.bytes),
+      .init(type: SectionType.disks, isRequired: true, body: disks.bytes),
+      .init(type: SectionType.chain, isRequired: true, body: chain.bytes),
+      .init(type: SectionType.descriptor, body: descriptor.encoded()),
+    ]
+    if let clock {
+      var body = ByteWriter()
+      clock.encode(to: &body)
+      sections.append(.init(type: SectionType.clock, body: body.bytes))
+    }
+    return SectionedObject(kind: .point, sections: sections).encoded()
   }
 
   package init(decoding bytes: RawSpan) throws(FormatError) {
@@ -254,6 +261,12 @@ package struct RecoveryPoint: Equatable, Sendable {
     (parent, previous) = try Self.chain(try object.body(SectionType.chain))
     let descriptorBody = try object.body(SectionType.descriptor)
     descriptor = try VaultDescriptor(decoding: descriptorBody.rawSpan)
+    if object.sections.contains(where: { $0.type == SectionType.clock }) {
+      let clockBody = try object.body(SectionType.clock)
+      var reader = ByteReader(clockBody.rawSpan)
+      clock = try PointClock(from: &reader)
+      try reader.finish()
+    }
   }
 
   private static func disks(_ body: [UInt8]) throws(FormatError) -> [PointDisk] {

@@ -19,6 +19,8 @@ package enum VaultFolder {
   package static let epochs = "epochs"
   /// What was deleted, brought back, and deleted for ever.
   package static let tombstones = "tombstones"
+  /// Which points no rule lets go.
+  package static let pins = "pins"
 }
 
 extension ObjectName {
@@ -63,6 +65,10 @@ extension ObjectName {
 
   static func tombstone(_ name: TombstoneName) -> ObjectName {
     ObjectName(folder: VaultFolder.tombstones, key: name.description)
+  }
+
+  static func pin(_ point: PointID) -> ObjectName {
+    ObjectName(folder: VaultFolder.pins, key: point.text)
   }
 
   /// A point is stored twice, as copy 1 and copy 2.
