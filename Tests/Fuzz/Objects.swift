@@ -14,6 +14,7 @@ extension DamageRecord: WholeObject {}
 extension VerificationRecord: WholeObject {}
 extension EpochRecord: WholeObject {}
 extension TombstoneRecord: WholeObject {}
+extension PinRecord: WholeObject {}
 
 /// The check of such an object. An input that begins as an object does is decoded as it is, and
 /// once more with right checksums; any other is taken for the sections of one: type and flag

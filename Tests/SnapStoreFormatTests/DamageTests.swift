@@ -39,6 +39,9 @@ struct Encoding: Sendable, CustomTestStringConvertible {
     Encoding(name: "tombstone", bytes: { try Sample.tombstone().encoded() }) {
       (bytes) throws(FormatError) in _ = try TombstoneRecord(decoding: bytes.rawSpan)
     },
+    Encoding(name: "pin", bytes: { Sample.pin.encoded() }) {
+      (bytes) throws(FormatError) in _ = try PinRecord(decoding: bytes.rawSpan)
+    },
     Encoding(name: "record head", bytes: { Sample.encoded(Sample.record) }) {
       (bytes) throws(FormatError) in _ = try PackRecord(decodingHead: bytes.rawSpan)
     },
