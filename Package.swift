@@ -98,6 +98,7 @@ let package = Package(
       name: "SnapStoreVaultTests",
       dependencies: [
         "SnapStoreFormat", "SnapStoreIO", "SnapStoreTestSupport", "SnapStoreVault", logging,
+        system,
       ],
       swiftSettings: settings),
     .testTarget(
