@@ -75,8 +75,7 @@ struct Failure: Error, Equatable {
     switch error.code {
     case .notThere, .unsupported: .notThere
     case .exists: .cannotCreate
-    case .ambiguous, .misuse: .wrongUsage
-    case .notAllowed: .notAllowed
+    case .ambiguous: .wrongUsage
     case .damaged: .damagedData
     case .aborted: .busy
     }

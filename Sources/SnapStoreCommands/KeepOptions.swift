@@ -30,8 +30,9 @@ struct KeepOptions: ParsableArguments {
   @Option(
     name: .customLong("time-zone"),
     help: ArgumentHelp(
-      "Whose days count, as Europe/Berlin. (default: UTC)", valueName: "zone"))
-  var timeZone: String?
+      "Whose days count, as Europe/Berlin. (default: UTC)", valueName: "zone"),
+    transform: parseTimeZone)
+  var timeZone: TimeZoneName?
 
   @Option(
     name: .customLong("soft-delete"),
@@ -53,6 +54,13 @@ struct KeepOptions: ParsableArguments {
       last: last ?? other.last, daily: daily ?? other.daily, weekly: weekly ?? other.weekly,
       monthly: monthly ?? other.monthly, yearly: yearly ?? other.yearly)
   }
+}
+
+@Sendable func parseTimeZone(_ text: String) throws -> TimeZoneName {
+  guard let name = TimeZoneName(text) else {
+    throw ValidationError("'\(text)' is no time zone: say \(TimeZoneName.rule)")
+  }
+  return name
 }
 
 /// A span of time as typed: a number of days or hours, or 0. In seconds.

@@ -85,7 +85,7 @@ struct PruneCommand: ParsableCommand {
         .wrongUsage, "no rule keeps a point", hint: "say for example: --keep-daily 7")
     }
     return Prune.Rules(
-      keep: rules, zone: try TimeZoneRules.named(keep.timeZone ?? "UTC", calls: host.calls),
+      keep: rules, zone: try TimeZoneFiles.rules(named: keep.timeZone ?? .utc, calls: host.calls),
       softDeleteSeconds: keep.softDeleteSeconds ?? SoftDelete.defaultSeconds)
   }
 

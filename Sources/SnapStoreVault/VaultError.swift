@@ -12,10 +12,6 @@ package struct VaultError: Error, Equatable, Sendable, CustomStringConvertible {
     case exists
     /// The request does not say which point it means.
     case ambiguous
-    /// The request names something that can't be.
-    case misuse
-    /// The request must not be done as things are.
-    case notAllowed
     /// Stored bytes are damaged and no good copy is left.
     case damaged
     /// Another process ended this session; the same command can be run again.
