@@ -574,6 +574,8 @@ def check(vault):
         vault.attempt("index/" + name, check_segment, own, vault.packs, count, vault.doomed)
     for name in vault.names("sessions", "[0-9a-f]{32}"):
         vault.attempt("sessions/" + name, check_session, name)
+    for name in vault.names("pins", POINTID):
+        vault.attempt("pins/" + name, check_pin, name)
     for name in vault.names("damage", SERIAL):
         vault.attempt("damage/" + name, check_damage, name, vault.packs, count)
     for name in vault.names("verifications", "[0-9a-f]{32}"):
