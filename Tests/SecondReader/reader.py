@@ -173,7 +173,7 @@ def read_point(data, name):
         vault=read_descriptor(descriptor.data), suspicion=0)
     for fields in (identity, consistency, disks, chain):
         fields.end()
-    sections = frame(data, POINT, (1,))
+    sections = frame(data, POINT, (1, 2, 3, 4, 5))
     if 7 in sections:
         clock = Fields(body(data, sections, 7))
         clock.time()
