@@ -39,6 +39,12 @@ struct Encoding: Sendable, CustomTestStringConvertible {
     Encoding(name: "tombstone", bytes: { try Sample.tombstone().encoded() }) {
       (bytes) throws(FormatError) in _ = try TombstoneRecord(decoding: bytes.rawSpan)
     },
+    Encoding(name: "policy", bytes: { try Sample.policy().encoded() }) {
+      (bytes) throws(FormatError) in _ = try PolicyRecord(decoding: bytes.rawSpan)
+    },
+    Encoding(name: "machine", bytes: { try Sample.machine().encoded() }) {
+      (bytes) throws(FormatError) in _ = try MachineRecord(decoding: bytes.rawSpan)
+    },
     Encoding(name: "record head", bytes: { Sample.encoded(Sample.record) }) {
       (bytes) throws(FormatError) in _ = try PackRecord(decodingHead: bytes.rawSpan)
     },
