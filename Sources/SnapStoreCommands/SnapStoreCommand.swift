@@ -48,8 +48,8 @@ struct RootCommand: ParsableCommand {
     version: "snapstore \(Version.text)",
     subcommands: [
       BackupCommand.self, RestoreCommand.self, PointsCommand.self, ShowCommand.self,
-      VerifyCommand.self, PointCommand.self, CollectCommand.self, VaultCommand.self,
-      BenchCommand.self,
+      VerifyCommand.self, PointCommand.self, PolicyCommand.self, CollectCommand.self,
+      VaultCommand.self, BenchCommand.self,
     ])
 
   /// What stands below the list of subcommands in the help, and in the manual. A line in capitals

@@ -2,7 +2,7 @@
 /// that `description` gives (docs/format.md, "Policies").
 package struct Schedule: Hashable, Sendable, CustomStringConvertible {
   package static let rule =
-    "hourly, hourly :MM, daily HH:MM[,HH:MM…], weekly DAY[,DAY…] HH:MM or monthly DAY HH:MM"
+    "hourly, hourly :MM, daily HH:MM[,HH:MM…], weekly DAY[,DAY…] HH:MM, monthly DAY HH:MM"
 
   /// A time of the day. Its text is `HH:MM`.
   package struct Time: Hashable, Sendable, Comparable, CustomStringConvertible {
