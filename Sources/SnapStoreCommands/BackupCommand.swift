@@ -83,7 +83,12 @@ struct BackupCommand: ParsableCommand {
     defer { withExtendedLifetime(watch) {} }
     let opened = try backup.openSources(vaultPath: vaultPath, host: host)
     let vault = try known ?? vault.openOrMakeDefault(host: host, console: console)
-    let report = try console.showing(backup.progress) { try backup.run(opened, to: vault) }
+    let memory = HostMemory(host)
+    let contradictions = memory.contradictions(
+      of: vault, try PointCatalog(vault), machine: backup.machine)
+    var report = try console.showing(backup.progress) { try backup.run(opened, to: vault) }
+    memory.record(report.point)
+    report.warnings += contradictions
     for warning in report.warnings { console.warn(warning) }
     if console.isJSON {
       try console.print(Self.summary(report, vault: vault.store.location))

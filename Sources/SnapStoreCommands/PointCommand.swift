@@ -5,13 +5,18 @@ internal import SnapStoreVault
 
 struct PointCommand: ParsableCommand {
   static let configuration = CommandConfiguration(
-    commandName: "point", abstract: "Delete a recovery point, or bring a deleted one back.",
+    commandName: "point",
+    abstract: "Delete a recovery point, bring a deleted one back, or pin one.",
     discussion: """
       EXAMPLES:
         snapstore point delete 20261122T1000
         snapstore point undelete 20261122T1000
+        snapstore point pin 20261122T1000
       """,
-    subcommands: [PointDeleteCommand.self, PointUndeleteCommand.self])
+    subcommands: [
+      PointDeleteCommand.self, PointUndeleteCommand.self, PointPinCommand.self,
+      PointUnpinCommand.self,
+    ])
 }
 
 struct PointDeleteCommand: ParsableCommand {
@@ -60,9 +65,14 @@ struct PointDeleteCommand: ParsableCommand {
     let vault = try vault.open(host: HostSystem.current())
     let catalog = try PointCatalog(vault)
     let (id, subject) = try catalog.resolveAny(point)
+    guard try !Pins(vault).contains(id) else {
+      throw Failure(
+        .notAllowed, "recovery point \(id) is pinned",
+        hint: "to let it go: snapstore point unpin \(id)")
+    }
     let reserve = Reserve(vault)
     let record = try reserve.using {
-      try PointDeletion(vault).delete(id, subject: subject, isFinal: isFinal)
+      try PointDeletion(vault, catalog).delete(id, subject: subject, isFinal: isFinal)
     }
     reserve.make()
     try answer(console, id, record, vault)
@@ -120,9 +130,10 @@ struct PointUndeleteCommand: ParsableCommand {
   func run() throws {
     let console = output.console
     let vault = try vault.open(host: HostSystem.current())
-    let id = try PointCatalog(vault).resolveDeleted(point)
+    let catalog = try PointCatalog(vault)
+    let id = try catalog.resolveDeleted(point)
     let reserve = Reserve(vault)
-    try reserve.using { _ = try PointDeletion(vault).undelete(id) }
+    try reserve.using { _ = try PointDeletion(vault, catalog).undelete(id) }
     reserve.make()
     if console.isJSON {
       try console.print(["type": "summary", "point": .string(id.text), "deleted": false])

@@ -39,25 +39,28 @@ struct PointsCommand: ParsableCommand {
       vm == nil || $0.machine == vm
     }
     let verifications = try Verifications(vault)
+    let pins = try Pins(vault)
     if console.isJSON {
       try console.print(
         .array(
           points.map {
-            Self.fields($0, verified: verifications.time(of: $0.id), isDeleted: isDeleted)
+            Self.fields(
+              $0, verified: verifications.time(of: $0.id), isPinned: pins.contains($0.id),
+              isDeleted: isDeleted)
           }))
     } else if points.isEmpty {
       let kind = isDeleted ? "deleted recovery points" : "recovery points"
       try console.print(
         "No \(kind)\(vm.map { " of \($0)" } ?? "") in \(vault.store.location)")
     } else {
-      try console.print(Self.table(points, verifications).text)
+      try console.print(Self.table(points, verifications, pins).text)
     }
     // The list is good, but not all of it: a script has to notice.
     if !catalog.unreadable.isEmpty { throw ExitCode(ExitStatus.damagedData.rawValue) }
   }
 
   static func fields(
-    _ point: RecoveryPoint, verified: Timestamp?, isDeleted: Bool = false
+    _ point: RecoveryPoint, verified: Timestamp?, isPinned: Bool, isDeleted: Bool = false
   ) -> JSONValue {
     [
       "point": .string(point.id.text),
@@ -69,27 +72,39 @@ struct PointsCommand: ParsableCommand {
       "disks": .count(point.disks.count),
       "size_bytes": .bytes(point.byteCount),
       "new_bytes": .bytes(point.figures.newByteCount),
-      "pinned": false,
+      "pinned": .bool(isPinned),
       "deleted": .bool(isDeleted),
       "verified_at": .optional(verified?.rfc3339),
+      "clock_suspect": .bool(point.clock?.suspicion != nil),
     ]
   }
 
-  static func table(_ points: [RecoveryPoint], _ verifications: Verifications) -> Table {
+  static func table(
+    _ points: [RecoveryPoint], _ verifications: Verifications, _ pins: Pins
+  ) -> Table {
     var table = Table([
       .init(title: "POINT"), .init(title: "VM"), .init(title: "SEQUENCE", isNumber: true),
       .init(title: "TIME"), .init(title: "CONSISTENCY"), .init(title: "DISKS", isNumber: true),
       .init(title: "SIZE", isNumber: true), .init(title: "NEW", isNumber: true),
-      .init(title: "VERIFIED"),
+      .init(title: "VERIFIED"), .init(title: "MARKS"),
     ])
     for point in points {
       table.add([
         point.id.text, point.machine.text, "\(point.sequence)", point.time.rfc3339,
         point.consistency.name, "\(point.disks.count)", HumanText.bytes(point.byteCount),
         HumanText.bytes(point.figures.newByteCount),
-        verifications.time(of: point.id)?.rfc3339 ?? "-",
+        verifications.time(of: point.id)?.rfc3339 ?? "-", marks(point, pins),
       ])
     }
     return table
+  }
+
+  /// What else matters of a point, for people.
+  private static func marks(_ point: RecoveryPoint, _ pins: Pins) -> String {
+    let marks = [
+      pins.contains(point.id) ? "pinned" : nil,
+      point.clock?.suspicion.map { "clock \($0.name)" },
+    ].compactMap { $0 }
+    return marks.isEmpty ? "-" : marks.joined(separator: ", ")
   }
 }

@@ -65,7 +65,7 @@ enum PolicyAnswer {
       Schedule:     \(schedule(policy.settings))
       Time zone:    \(policy.settings.zone)
       Keeps:        \(keeps(policy.settings.rules))
-      Soft delete:  \(SoftDeleteTime.text(policy.settings.softDeleteSeconds))
+      Soft delete:  \(span(policy.settings.softDeleteSeconds))
       Changed:      \(policy.time.rfc3339)
       Machines:     \(names.isEmpty ? "none" : names)
       """
@@ -87,7 +87,7 @@ enum PolicyAnswer {
     for change in changes {
       let settings = change.record?.settings.map { settings in
         "\(schedule(settings)), \(settings.zone), keeps \(keeps(settings.rules)), "
-          + "soft delete \(SoftDeleteTime.text(settings.softDeleteSeconds))"
+          + "soft delete \(span(settings.softDeleteSeconds))"
       }
       table.add([
         "\(change.number)", change.record?.time.rfc3339 ?? "unknown", settings ?? state(change),
@@ -106,7 +106,7 @@ enum PolicyAnswer {
       let names = policies.machines(of: policy.name).map(\.name.text)
       table.add([
         policy.name.text, schedule(settings), settings.zone.text, keeps(settings.rules),
-        SoftDeleteTime.text(settings.softDeleteSeconds),
+        span(settings.softDeleteSeconds),
         names.isEmpty ? "none" : names.joined(separator: ", "),
       ])
     }
@@ -135,6 +135,14 @@ enum PolicyAnswer {
 
   private static func schedule(_ settings: PolicyRecord.Settings) -> String {
     settings.schedule?.description ?? "none"
+  }
+
+  /// As it is typed, where it can be: `14d`.
+  private static func span(_ seconds: UInt64) -> String {
+    if seconds == 0 { return "0" }
+    let units: [(letter: String, seconds: UInt64)] = [("d", 86400), ("h", 3600)]
+    let unit = units.first { seconds.isMultiple(of: $0.seconds) }
+    return unit.map { "\(seconds / $0.seconds)\($0.letter)" } ?? "\(seconds) s"
   }
 
   private static func keeps(_ rules: KeepRules) -> String {

@@ -60,15 +60,19 @@ struct RestoreCommand: ParsableCommand {
 
   func run() throws {
     let console = output.console
-    let vault = try vault.open(host: HostSystem.current())
-    let entry = try PointCatalog(vault).resolve(point, machine: vm)
+    let host = HostSystem.current()
+    let vault = try vault.open(host: host)
+    let catalog = try PointCatalog(vault)
+    let entry = try catalog.resolve(point, machine: vm)
     var restore = try Restore(
       entry.point, disks: disks,
       to: target ?? "./\(entry.point.machine)-\(entry.point.id)")
     restore.resources = resources.resources
     let watch = SignalWatch(restore.interruption)
     defer { withExtendedLifetime(watch) {} }
-    let report = try console.showing(restore.progress) { try restore.run(from: vault) }
+    var report = try console.showing(restore.progress) { try restore.run(from: vault) }
+    report.warnings += HostMemory(host).contradictions(
+      of: vault, catalog, machine: entry.point.machine)
     for warning in report.warnings { console.warn(warning) }
     if console.isJSON {
       try console.print(Self.summary(report, point: entry.point))

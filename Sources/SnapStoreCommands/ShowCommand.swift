@@ -36,16 +36,19 @@ struct ShowCommand: ParsableCommand {
     let vault = try vault.open(host: HostSystem.current())
     let entry = try PointCatalog(vault).resolve(point, machine: vm)
     let verified = try Verifications(vault).time(of: entry.point.id)
+    let isPinned = try Pins(vault).contains(entry.point.id)
     if console.isJSON {
-      try console.print(Self.fields(entry, verified: verified))
+      try console.print(Self.fields(entry, verified: verified, isPinned: isPinned))
     } else {
-      try console.print(Self.text(entry, verified: verified))
+      try console.print(Self.text(entry, verified: verified, isPinned: isPinned))
     }
   }
 
-  static func fields(_ entry: PointCatalog.Entry, verified: Timestamp?) -> JSONValue {
+  static func fields(
+    _ entry: PointCatalog.Entry, verified: Timestamp?, isPinned: Bool
+  ) -> JSONValue {
     let point = entry.point
-    return PointsCommand.fields(point, verified: verified).merging([
+    return PointsCommand.fields(point, verified: verified, isPinned: isPinned).merging([
       "hash": .string(Hexadecimal.text(entry.hash)),
       "previous": .array(point.previous.map { .string(Hexadecimal.text($0)) }),
       "evidence": .string(point.evidence),
@@ -58,7 +61,9 @@ struct ShowCommand: ParsableCommand {
     ]).merging(BackupCommand.figureFields(point.figures))
   }
 
-  static func text(_ entry: PointCatalog.Entry, verified: Timestamp?) -> String {
+  static func text(
+    _ entry: PointCatalog.Entry, verified: Timestamp?, isPinned: Bool
+  ) -> String {
     let point = entry.point
     var table = BackupCommand.diskTable()
     for disk in point.disks { BackupCommand.addRow(disk, to: &table) }
@@ -67,13 +72,14 @@ struct ShowCommand: ParsableCommand {
     let previous =
       point.previous.isEmpty
       ? "none" : point.previous.map { Hexadecimal.text($0) }.joined(separator: ", ")
+    let suspicion = point.clock?.suspicion.map { ", by a clock that was \($0.name)" } ?? ""
     return """
       Point:        \(point.id)
       Machine:      \(point.machine), sequence \(point.sequence)
-      Time:         \(point.time.rfc3339)
+      Time:         \(point.time.rfc3339)\(suspicion)
       Consistency:  \(point.consistency.name) (\(HumanText.plain(point.evidence)))
       Parent:       \(point.parent?.text ?? "none")
-      Verified:     \(verified?.rfc3339 ?? "never")
+      Verified:     \(verified?.rfc3339 ?? "never")\(isPinned ? "; pinned" : "")
       Hash:         \(Hexadecimal.text(entry.hash))
       Previous:     \(previous)
 

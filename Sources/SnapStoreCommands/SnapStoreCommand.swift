@@ -3,6 +3,17 @@ internal import SnapStoreIO
 
 /// The `snapstore` program: parses the command line, runs one command, and ends with its exit code.
 public enum SnapStoreCommand {
+  /// Runs the command that this process was started with, and returns the exit code.
+  public static func run() -> Int32 {
+    do {
+      return run(try ProgramArguments.current(calls: LinuxSystemCalls()))
+    } catch {
+      let failure = Failure(.bug, "the command line can't be read: \(error)")
+      Console(isJSON: false).show(failure)
+      return failure.code.rawValue
+    }
+  }
+
   /// Runs the command that `arguments` (without the program's name) ask for, and returns the exit
   /// code: 0, or one of the `sysexits` codes that the README lists. Never throws.
   public static func run(_ arguments: [String]) -> Int32 {
@@ -48,7 +59,8 @@ struct RootCommand: ParsableCommand {
     version: "snapstore \(Version.text)",
     subcommands: [
       BackupCommand.self, RestoreCommand.self, PointsCommand.self, ShowCommand.self,
-      VerifyCommand.self, PointCommand.self, PolicyCommand.self, CollectCommand.self,
+      VerifyCommand.self, PointCommand.self, PolicyCommand.self, PruneCommand.self,
+      CollectCommand.self,
       VaultCommand.self, BenchCommand.self,
     ])
 

@@ -8,7 +8,10 @@ struct VerifyCommand: ParsableCommand {
   static let configuration = CommandConfiguration(
     commandName: "verify",
     abstract: "Prove that recovery points can be restored.",
-    usage: "snapstore verify [--point <point>] [--vm <name>] [--quick] [<options>]",
+    usage: """
+      snapstore verify [--point <point>] [--vm <name>] [--quick]
+                       [--expect <hash> ...] [<options>]
+      """,
     discussion: """
       Reads the whole vault, each pack from end to end, and follows the maps of all recovery \
       points; or with --point what one of them needs, as a restore would read it. With --quick \
@@ -44,6 +47,13 @@ struct VerifyCommand: ParsableCommand {
     help: "Check what is there, and not the data of chunks.")
   var isQuick = false
 
+  @Option(
+    name: .customLong("expect"),
+    help: ArgumentHelp(
+      "A point with this hash must be there; show prints a point's hash.", valueName: "hash"),
+    transform: parseHash)
+  var expectedHashes: [RecoveryPoint.Hash] = []
+
   @OptionGroup var resources: ResourceOptions
   @OptionGroup var output: OutputOptions
 
@@ -54,14 +64,17 @@ struct VerifyCommand: ParsableCommand {
 
   func run() throws {
     let console = output.console
-    let vault = try vault.open(host: HostSystem.current())
-    var verify = Verify(
-      try point.map { try PointCatalog(vault).resolve($0, machine: vm).point })
+    let host = HostSystem.current()
+    let vault = try vault.open(host: host)
+    let catalog = try PointCatalog(vault)
+    var verify = Verify(try point.map { try catalog.resolve($0, machine: vm).point })
+    verify.expectedHashes = expectedHashes
     verify.isQuick = isQuick
     verify.resources = resources.resources
     let watch = SignalWatch(verify.interruption)
     defer { withExtendedLifetime(watch) {} }
-    let report = try console.showing(verify.progress) { try verify.run(on: vault) }
+    var report = try console.showing(verify.progress) { try verify.run(on: vault) }
+    report.warnings += HostMemory(host).contradictions(of: vault, catalog)
     for warning in report.warnings { console.warn(warning) }
     if console.isJSON {
       try console.print(Self.summary(report))
@@ -152,4 +165,13 @@ struct VerifyCommand: ParsableCommand {
     if more > 0 { lines.append("  and \(more) more (--json tells all)") }
     return lines.joined(separator: "\n")
   }
+}
+
+/// A hash of a point as `show` prints it.
+@Sendable func parseHash(_ text: String) throws -> RecoveryPoint.Hash {
+  guard let hash = Hexadecimal.bytes(text.lowercased()), hash.count == RecoveryPoint.hashByteCount
+  else {
+    throw ValidationError("'\(text)' is no hash of a point: snapstore show prints it")
+  }
+  return hash
 }

@@ -103,6 +103,7 @@ package struct Backup: Sendable {
       isStable: unstable.isEmpty)
     Self.shareOverhead(
       of: session.storedByteCount + Session.commitByteCount(point), among: &point.disks)
+    if let warning = Self.clockWarning(point) { warnings.append(warning) }
     if interruption.isRaised { throw Interrupted() }
     try session.commit(point)
     // Behind the commit, so that nothing that happens to it can fail the backup.
@@ -145,6 +146,7 @@ package struct Backup: Sendable {
   ) throws -> RecoveryPoint {
     let vault = session.vault
     let catalog = try PointCatalog(vault)
+    let vaultTime = VaultTime(points: catalog.kept.lazy.map(\.point))
     var pointDisks: [PointDisk] = []
     for (position, source) in sources.enumerated() {
       var figures = results[position].figures
@@ -162,7 +164,19 @@ package struct Backup: Sendable {
         ? "no disk was seen to change while it was read"
         : "a disk was written to while it was read",
       disks: pointDisks, parent: parent, previous: catalog.heads(of: machine),
-      descriptor: vault.descriptor)
+      descriptor: vault.descriptor,
+      clock: vaultTime.clock(at: time, previous: catalog.latestByGoodClock(of: machine)?.point))
+  }
+
+  private static func clockWarning(_ point: RecoveryPoint) -> String? {
+    guard let suspicion = point.clock?.suspicion else { return nil }
+    let problem =
+      switch suspicion {
+      case .behind: "is behind the machine's point before"
+      case .ahead: "is far ahead of the vault's time"
+      }
+    return "the clock \(problem): it says \(point.time.rfc3339); "
+      + "the point is marked and fills no place in retention"
   }
 
   /// Adds what no single disk caused (pack directories, index, the point itself) to the disks'

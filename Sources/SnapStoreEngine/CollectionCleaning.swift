@@ -37,6 +37,7 @@ struct CollectionCleaning {
   ) throws {
     freedByteCount += try vault.deleteOldEpochs()
     freedByteCount += try vault.deleteOldTombstones()
+    freedByteCount += try vault.deleteOldPins()
     freedByteCount += try vault.deleteOldDamage(packs: packs, isNeeded: isNeeded)
     freedByteCount += try vault.deleteOldVerifications()
   }

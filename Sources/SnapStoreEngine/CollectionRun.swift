@@ -19,6 +19,8 @@ struct CollectionRun {
   private(set) var report = Collect.Report()
   var end = End.done
   private var number: UInt64?
+  private var epochTime: Timestamp?
+  private var isTimeNews = false
 
   init(vault: Vault, options: Collect) {
     self.vault = vault
@@ -36,9 +38,7 @@ struct CollectionRun {
     var round = CollectionRound(base: try vault.newestEpoch())
     number = round.number
     try declareTheDead(&round, look)
-    let over = try PointDeletion(vault).finishSoftDeletes(
-      at: vault.now(), isDry: options.isDryRun)
-
+    let over = try finishSoftDeletes(round)
     let candidates = try vault.listPacks()
     let points = try findRoots(&round, look, over: Set(over))
 
@@ -56,6 +56,20 @@ struct CollectionRun {
       if try !isSuperseded() { index.recordDamage() }
       throw error
     }
+  }
+
+  /// Makes final what was deleted long enough ago.
+  private mutating func finishSoftDeletes(_ round: CollectionRound) throws -> [PointID] {
+    let now = vault.now()
+    let catalog = try PointCatalog(vault)
+    let vaultTime = VaultTime(points: catalog.kept.lazy.map(\.point), epoch: round.base)
+    let over = try PointDeletion(vault, at: vaultTime.recordTime(at: now)).finishSoftDeletes(
+      at: vaultTime.expiryTime(at: now), isDry: options.isDryRun)
+    epochTime = vaultTime.time(at: now)
+    // Where a machine is backed up no more, only collections move the vault's time.
+    let isWaitedFor = catalog.deleted.contains { !over.contains($0.point.id) }
+    isTimeNews = isWaitedFor && vaultTime.isWorthRecording(at: now)
+    return over
   }
 
   /// Steps 2 and 3.
@@ -155,12 +169,12 @@ struct CollectionRun {
     _ deletions: CollectionRound.Deletions, _ points: VaultLook.Points, _ session: Session,
     _ marks: LiveMarks
   ) throws {
-    let isNews = verdict != round.baseVerdict || !deletions.isEmpty
+    let isNews = verdict != round.baseVerdict || !deletions.isEmpty || isTimeNews
     if isNews {
       let epoch = EpochRecord(
         number: round.number, session: session.id, time: vault.now(),
         condemned: Array(verdict.condemned.prefix(EpochRecord.maximumPacks)),
-        doomed: Array(verdict.doomed.prefix(EpochRecord.maximumPacks)))
+        doomed: Array(verdict.doomed.prefix(EpochRecord.maximumPacks)), vaultTime: epochTime)
       guard try vault.decide(epoch) else {
         end = .superseded
         return

@@ -17,6 +17,9 @@ package struct Verify: Sendable {
   package var progress = Progress()
   package var interruption = Interruption()
 
+  /// Hashes that points must have: of what is verified, each must be the hash of one.
+  package var expectedHashes: [RecoveryPoint.Hash] = []
+
   package init(_ point: RecoveryPoint? = nil) {
     self.point = point
   }
@@ -50,6 +53,11 @@ package struct Verify: Sendable {
     let report = DamageReport()
     let points = point.map { [$0] } ?? catalog.kept.map(\.point)
     let chunkCount = try check(points, catalog, index, session, report)
+    let verified = Set(points.map(\.id))
+    for hash in expectedHashes
+    where !catalog.kept.contains(where: { $0.hash == hash && verified.contains($0.point.id) }) {
+      report.add(missing: hash)
+    }
     let (damaged, healed) = sort(report, index)
     let lost = Set(damaged.flatMap(\.losses).map(\.point))
     if !isQuick {

@@ -27,7 +27,8 @@ package struct EpochRecord: Hashable, Sendable {
     static let identity: UInt32 = 1
     static let condemned: UInt32 = 2
     static let doomed: UInt32 = 3
-    static let known: Set<UInt32> = [identity, condemned, doomed]
+    static let vaultTime: UInt32 = 4
+    static let known: Set<UInt32> = [identity, condemned, doomed, vaultTime]
   }
 
   /// No epoch names more packs, condemned or doomed each.
@@ -43,10 +44,12 @@ package struct EpochRecord: Hashable, Sendable {
   /// To be deleted, by anybody; named for as long as the pack or an index segment over it is there.
   /// In ascending order, each once, none of them condemned too.
   package private(set) var doomed: [SerialName]
+  /// The vault's time when it was decided; nil where that was not said.
+  package var vaultTime: Timestamp?
 
   package init(
     number: UInt64, session: SessionID, time: Timestamp, condemned: [Condemned],
-    doomed: [SerialName]
+    doomed: [SerialName], vaultTime: Timestamp? = nil
   ) {
     precondition(number > 0)
     self.number = number
@@ -54,6 +57,7 @@ package struct EpochRecord: Hashable, Sendable {
     self.time = time
     self.condemned = condemned.sorted { $0.pack < $1.pack }
     self.doomed = doomed.sorted()
+    self.vaultTime = vaultTime
     precondition(isSorted && self.condemned.count <= Self.maximumPacks)
     precondition(self.doomed.count <= Self.maximumPacks)
   }
@@ -81,14 +85,17 @@ package struct EpochRecord: Hashable, Sendable {
     var doomed = ByteWriter(capacity: 8 + self.doomed.count * 24)
     doomed.append(UInt64(self.doomed.count))
     for pack in self.doomed { pack.encode(to: &doomed) }
-    return SectionedObject(
-      kind: .epoch,
-      sections: [
-        .init(type: SectionType.identity, isRequired: true, body: identity.bytes),
-        .init(type: SectionType.condemned, isRequired: true, body: condemned.bytes),
-        .init(type: SectionType.doomed, isRequired: true, body: doomed.bytes),
-      ]
-    ).encoded()
+    var sections: [SectionedObject.Section] = [
+      .init(type: SectionType.identity, isRequired: true, body: identity.bytes),
+      .init(type: SectionType.condemned, isRequired: true, body: condemned.bytes),
+      .init(type: SectionType.doomed, isRequired: true, body: doomed.bytes),
+    ]
+    if let vaultTime {
+      var body = ByteWriter()
+      vaultTime.encode(to: &body)
+      sections.append(.init(type: SectionType.vaultTime, body: body.bytes))
+    }
+    return SectionedObject(kind: .epoch, sections: sections).encoded()
   }
 
   package init(decoding bytes: RawSpan) throws(FormatError) {
@@ -120,6 +127,12 @@ package struct EpochRecord: Hashable, Sendable {
       doomed.append(try SerialName(from: &rest))
     }
     try rest.finish()
+    if object.sections.contains(where: { $0.type == SectionType.vaultTime }) {
+      let timeBody = try object.body(SectionType.vaultTime)
+      var time = ByteReader(timeBody.rawSpan)
+      vaultTime = try Timestamp(from: &time)
+      try time.finish()
+    }
     guard isSorted else { throw .damaged("its packs are not in order, or named twice") }
   }
 }

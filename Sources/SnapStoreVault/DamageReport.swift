@@ -62,6 +62,13 @@ package final class DamageReport: Sendable {
     }
   }
 
+  /// Takes note that no point has a hash that one should have.
+  package func add(missing hash: RecoveryPoint.Hash) {
+    let problem =
+      "none has the hash \(Hexadecimal.text(hash)): the point is missing or was altered"
+    _ = state.withLock { $0.add(Damage(object: VaultFolder.points, problem: problem)) }
+  }
+
   /// Takes note of damage to a pack as a whole.
   package func add(pack: SerialName, at offset: UInt64? = nil, _ problem: String) {
     add(.pack(pack), at: offset, problem)

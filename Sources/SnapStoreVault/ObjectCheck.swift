@@ -38,6 +38,11 @@ package struct ObjectCheck {
       let record = try TombstoneRecord(decoding: bytes)
       guard record.name == name else { throw .damaged("says that it is \(record.name)") }
     }
+    try check(VaultFolder.pins) { key, bytes throws(FormatError) in
+      guard let point = PointID(key) else { return }
+      let record = try PinRecord(decoding: bytes)
+      guard record.point == point else { throw .damaged("says that it pins \(record.point)") }
+    }
     try check(VaultFolder.epochs) { key, bytes throws(FormatError) in
       guard let name = EpochName(key.hasSuffix(".2") ? key.dropLast(2) : key[...]) else { return }
       let record = try EpochRecord(decoding: bytes)

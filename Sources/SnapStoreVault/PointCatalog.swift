@@ -9,6 +9,11 @@ package struct PointCatalog: Sendable {
     package var hash: RecoveryPoint.Hash
     /// Whether it was deleted, and can be brought back.
     package var isDeleted = false
+
+    /// What a tombstone says of the point.
+    package var subject: TombstoneRecord.Subject {
+      TombstoneRecord.Subject(machine: point.machine, sequence: point.sequence, hash: hash)
+    }
   }
 
   /// All that are kept, deleted ones too, in the order of machine, sequence, time.
@@ -107,6 +112,11 @@ package struct PointCatalog: Sendable {
     entries.last { $0.point.machine == machine }
   }
 
+  /// The newest of a machine's points, deleted or not, of which the clock was not suspect.
+  package func latestByGoodClock(of machine: Name) -> Entry? {
+    kept.last { $0.point.machine == machine && $0.point.clock?.suspicion == nil }
+  }
+
   /// The sequence number that the machine's next point gets. Deleted points count for it.
   package func nextSequence(of machine: Name) -> UInt64 {
     (kept.last { $0.point.machine == machine }?.point.sequence ?? 0) + 1
@@ -177,13 +187,7 @@ package struct PointCatalog: Sendable {
   ) throws -> (id: PointID, subject: TombstoneRecord.Subject?) {
     let known = Dictionary(uniqueKeysWithValues: kept.map { ($0.point.id, $0) })
     let id = try unique(text, known.keys + unreadable.map(\.id) + hidden)
-    return (
-      id,
-      known[id].map { entry in
-        TombstoneRecord.Subject(
-          machine: entry.point.machine, sequence: entry.point.sequence, hash: entry.hash)
-      }
-    )
+    return (id, known[id]?.subject)
   }
 
   /// The deleted point that a person wants back.

@@ -7,9 +7,8 @@ package enum SoftDelete {
 
   /// Whether the time in which a deleted point can be brought back is over.
   ///
-  /// The wall clock is a lower bound and nothing more: one that stands behind keeps points longer,
-  /// never shorter than a right one would. One that runs ahead is what vault time is for, once the
-  /// vault has policies: then the lesser of both has to be handed in here.
+  /// `now` is the lesser of the clock's time and the vault's (`VaultTime.expiryTime`): a clock is a
+  /// lower bound and nothing more.
   package static func isOver(_ tombstone: TombstoneRecord, at now: Timestamp) -> Bool {
     guard tombstone.state == .deleted, now.seconds >= tombstone.time.seconds else { return false }
     return UInt64(now.seconds - tombstone.time.seconds) >= tombstone.softDeleteSeconds
@@ -20,9 +19,17 @@ package enum SoftDelete {
 package struct PointDeletion: Sendable {
   private static let maximumAttempts = 16
   private let vault: Vault
+  private let time: Timestamp
 
-  package init(_ vault: Vault) {
+  /// `time`: when it is done (`VaultTime.recordTime`).
+  package init(_ vault: Vault, at time: Timestamp) {
     self.vault = vault
+    self.time = time
+  }
+
+  /// Now, by the vault's time as `catalog` has it.
+  package init(_ vault: Vault, _ catalog: PointCatalog) throws {
+    self.init(vault, at: try VaultTime(vault, catalog).recordTime(at: vault.now()))
   }
 
   /// Deletes a point: for ever with `isFinal`, else so that it can be brought back for a while.
@@ -81,7 +88,7 @@ package struct PointDeletion: Sendable {
         _ = try put(
           TombstoneRecord(
             name: TombstoneName(point: record.name.point, number: record.name.number + 1),
-            state: .final, time: now, softDeleteSeconds: 0, subject: record.subject))
+            state: .final, time: time, softDeleteSeconds: 0, subject: record.subject))
       }
     }
     return over.map(\.name.point)
@@ -102,7 +109,7 @@ package struct PointDeletion: Sendable {
       case .step(let state, let seconds, let subject):
         let record = TombstoneRecord(
           name: TombstoneName(point: point, number: (newest?.name.number ?? 0) + 1), state: state,
-          time: vault.now(), softDeleteSeconds: seconds, subject: subject)
+          time: time, softDeleteSeconds: seconds, subject: subject)
         if try put(record) { return record }
       }
     }

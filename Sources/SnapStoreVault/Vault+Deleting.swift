@@ -75,6 +75,19 @@ extension Vault {
     return freed
   }
 
+  /// Pins of points that are gone.
+  package func deleteOldPins() throws -> UInt64 {
+    let pins = try store.list(VaultFolder.pins).map(\.name)
+    guard !pins.isEmpty else { return 0 }
+    let there = try listPoints()
+    return try delete(pins.filter { PointID($0.key).map { !there.contains($0) } ?? false })
+  }
+
+  /// The points of which the vault has a copy, in whatever state.
+  private func listPoints() throws -> Set<PointID> {
+    Set(try store.list(VaultFolder.points).compactMap { PointID($0.name.key.dropLast(2)) })
+  }
+
   /// Records of damage of which every finding lies in a pack that is gone, or is of what nothing
   /// needs.
   package func deleteOldDamage(
@@ -95,8 +108,7 @@ extension Vault {
 
   /// Records of verifications of which every point is gone, or was verified again since.
   package func deleteOldVerifications() throws -> UInt64 {
-    let there = Set(
-      try store.list(VaultFolder.points).compactMap { PointID($0.name.key.dropLast(2)) })
+    let there = try listPoints()
     var records: [(name: ObjectName, record: VerificationRecord)] = []
     for object in try store.list(VaultFolder.verifications) {
       guard SessionID(object.name.key) != nil else { continue }

@@ -16,22 +16,49 @@ package struct VaultTime: Sendable {
   private static let shortestCap: Int64 = 36 * 3600
 
   /// The vault's time of the newest run, and what its clock said; nil where there is none.
-  private let newest: (vault: Timestamp, wall: Timestamp)?
+  private let newest: Run?
   private let cap: Int64
 
   /// `points`: all that the vault has, deleted or not. `longestInterval`: between two backups, in
   /// seconds, as the policies of the vault's machines have it.
-  package init(points: some Sequence<RecoveryPoint>, longestInterval: Int64 = 0) {
-    let runs = points.map { point in
-      (
+  package init(
+    points: some Sequence<RecoveryPoint>, epoch: EpochRecord? = nil, longestInterval: Int64 = 0
+  ) {
+    var runs = points.map { point in
+      Run(
         vault: point.clock?.vaultTime ?? point.time, isGood: point.clock?.suspicion == nil,
-        wall: point.time
-      )
+        wall: point.time)
     }
-    newest = runs.max {
-      ($0.vault, $0.isGood ? 1 : 0, $0.wall) < ($1.vault, $1.isGood ? 1 : 0, $1.wall)
-    }.map { ($0.vault, $0.wall) }
+    if let epoch, let time = epoch.vaultTime {
+      runs.append(
+        Run(vault: time, isGood: !Self.isAhead(epoch.time, of: time), wall: epoch.time))
+    }
+    newest = runs.max()
     cap = max(Self.shortestCap, longestInterval + longestInterval / 2)
+  }
+
+  /// As the vault is now. A decision of a collection that can't be read counts for nothing.
+  package init(_ vault: Vault, _ catalog: PointCatalog, longestInterval: Int64 = 0) throws {
+    var epoch: EpochRecord?
+    do {
+      epoch = try vault.newestEpoch()
+    } catch {
+      guard damageReason(error) != nil else { throw error }
+    }
+    self.init(
+      points: catalog.kept.lazy.map(\.point), epoch: epoch, longestInterval: longestInterval)
+  }
+
+  /// A run, by the vault's time. Of two at one time, the one counts whose clock was right: so a
+  /// wrong clock holds nothing up once it is mended.
+  private struct Run: Comparable, Sendable {
+    var vault: Timestamp
+    var isGood: Bool
+    var wall: Timestamp
+
+    static func < (left: Run, right: Run) -> Bool {
+      (left.vault, left.isGood ? 1 : 0, left.wall) < (right.vault, right.isGood ? 1 : 0, right.wall)
+    }
   }
 
   /// The vault's time where the clock says `wall`. Never before that of the newest run.
@@ -43,9 +70,21 @@ package struct VaultTime: Sendable {
     return min(wall, Timestamp(seconds: newest.vault.seconds + step))
   }
 
+  /// Whether a run should be recorded for the vault's time to go on: where it would move, or where
+  /// the newest one had a clock that was ahead.
+  package func isWorthRecording(at wall: Timestamp) -> Bool {
+    guard let newest else { return false }
+    return time(at: wall).seconds >= newest.vault.seconds + 3600
+      || newest.wall.seconds > wall.seconds + Self.toleranceBehind
+  }
+
   /// What decides whether something is old enough to go: the lesser of the clock's time and the
   /// vault's.
   package func expiryTime(at wall: Timestamp) -> Timestamp { min(wall, time(at: wall)) }
+
+  /// When something happened that is to be let go of later: not before the vault's time, so that a
+  /// clock that is behind makes nothing older than it is.
+  package func recordTime(at wall: Timestamp) -> Timestamp { max(wall, time(at: wall)) }
 
   /// What a new point says of its clock. `previous`: the machine's newest point of a clock that can
   /// be relied on.

@@ -5,4 +5,4 @@ import SnapStoreCommands
 #endif
 
 // Everything is in the library, where tests reach it.
-exit(SnapStoreCommand.run(Array(CommandLine.arguments.dropFirst())))
+exit(SnapStoreCommand.run())

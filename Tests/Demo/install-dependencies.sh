@@ -13,7 +13,7 @@ multi_buffer=
 [ "$(dpkg --print-architecture)" != amd64 ] || multi_buffer=libipsec-mb-dev
 
 missing=
-for package in liblz4-dev libxxhash-dev libzstd-dev pkg-config e2fsprogs strace $multi_buffer "$@"; do
+for package in liblz4-dev libxxhash-dev libzstd-dev pkg-config e2fsprogs strace faketime $multi_buffer "$@"; do
   dpkg-query -W -f '${Status}' "$package" 2>/dev/null | grep -q 'ok installed' ||
     missing="$missing $package"
 done

@@ -41,6 +41,8 @@ let decoders: [String: Check] = [
   "tombstone": object(.tombstone, TombstoneRecord.self),
   "policy": object(.policy, PolicyRecord.self, intervals),
   "machine": object(.machine, MachineRecord.self, sources),
+  "pin": object(.pin, PinRecord.self),
+  "zone": zone,
   "pack": pack,
   "directory": directory,
   "record": record,

@@ -26,6 +26,18 @@ import SnapStoreIO
   if let stored { require(Name(stored.text) == stored, "\(stored) as stored") }
 }
 
+/// A time zone's file: an offset within a day or so, whatever the moment.
+@Sendable func zone(_ input: [UInt8]) {
+  guard
+    let rules = accepted({ () throws(FormatError) in try TimeZoneRules(decoding: input) })
+  else { return }
+  for year in stride(from: 1, through: 9998, by: 239) {
+    let start = Int64(CivilDate(year: year, month: 12, day: 31).dayNumber) * 86400
+    require(abs(rules.offset(at: start)) < 28 * 3600, "offset in \(year)")
+    _ = rules.local(Timestamp(seconds: start)).rfc3339
+  }
+}
+
 /// A moment, its texts, and the point ID that is made of it.
 @Sendable func time(_ input: [UInt8]) {
   var reader = ByteReader(input.rawSpan)

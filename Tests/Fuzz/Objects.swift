@@ -16,6 +16,7 @@ extension EpochRecord: WholeObject {}
 extension TombstoneRecord: WholeObject {}
 extension PolicyRecord: WholeObject {}
 extension MachineRecord: WholeObject {}
+extension PinRecord: WholeObject {}
 
 /// The check of such an object. An input that begins as an object does is decoded as it is, and
 /// once more with right checksums; any other is taken for the sections of one: type and flag

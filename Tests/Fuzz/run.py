@@ -69,9 +69,17 @@ def names():
     return texts + ["n" * 64, "n" * 65]
 
 
+def zones():
+    head = b"TZif2" + bytes(15 + 16)
+    rules = ["CET-1CEST,M3.5.0,M10.5.0/3", "<+03>-3", "EST5EDT,J60/-2:30,300/25"]
+    kind = bytes(6) + b"EST\0"
+    count = (1).to_bytes(4, "big") + (4).to_bytes(4, "big")
+    return [2 * (head + count + kind) + f"\n{rule}\n".encode() for rule in rules]
+
+
 SEEDS = {
     "descriptor": lambda: with_sections("descriptor", "descriptor-fixed"),
-    "point": lambda: with_sections("point"),
+    "point": lambda: with_sections("point", "point-clock"),
     "session": lambda: with_sections("session"),
     "outcome": lambda: with_sections("outcome"),
     "damage": lambda: with_sections("damage"),
@@ -80,6 +88,8 @@ SEEDS = {
     "tombstone": lambda: with_sections("tombstone"),
     "policy": lambda: with_sections("policy", "policy-removed"),
     "machine": lambda: with_sections("machine", "machine-unassigned"),
+    "pin": lambda: with_sections("pin"),
+    "zone": lambda: zones(),
     "pack": lambda: [golden("pack")],
     "directory": lambda: [directory()],
     "record": lambda: [golden("record-head")] + record(),

@@ -166,6 +166,9 @@ def collect(program, vault, work, first, latest, day):
         sys.exit(report)
     run(READER, "restore", at, latest, at + ".out")
     same(day, at + ".out")
+    run(program, "point", "pin", latest, "--vault", at)
+    run(READER, "check", at)
+    run(program, "point", "unpin", latest, "--vault", at)
     run(program, "point", "delete", latest, "--vault", at)
     if f"{latest} m 2 deleted" not in run(READER, "check", at):
         sys.exit("the reader does not see a deleted point")

@@ -13,7 +13,7 @@ from types import SimpleNamespace
 BLOCK, EXTENT, CHUNK, MINIMUM, SMALL = 4096, 4 << 20, 256 << 10, 16 << 10, 64 << 20
 STORED = CHUNK + 4096
 VAULT, PACK, TRAILER, SEGMENT, POINT, SESSION, OUTCOME, DAMAGE, VERIFICATION, EPOCH, TOMBSTONE, \
-    POLICY, MACHINE = range(1, 14)
+    POLICY, MACHINE, PIN = range(1, 15)
 NAME, POINTID = r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}", r"[0-9]{8}T[0-9]{6}Z-[0-9a-f]{6}"
 NUMBER = r"(?:[0-9a-f]{8}|[1-9a-f][0-9a-f]{8,15})"
 SERIAL = "[0-9a-f]{32}-" + NUMBER
@@ -175,9 +175,15 @@ def read_point(data, name):
         disks=[read_disk(disks) for _ in range(disks.number(8, range(4097)))],
         parent=chain.text(f"({POINTID})?"), hash=hashlib.sha256(data).digest(),
         previous={chain.take(32) for _ in range(chain.number(8, range(65537)))},
-        vault=read_descriptor(descriptor.data))
+        vault=read_descriptor(descriptor.data), suspicion=0)
     for fields in (identity, consistency, disks, chain):
         fields.end()
+    sections = frame(data, POINT, (1, 2, 3, 4, 5))
+    if 7 in sections:
+        clock = Fields(body(data, sections, 7))
+        clock.time()
+        point.suspicion = clock.number(4, (0, 1, 2))
+        clock.end()
     need(point.id == name[:-2], f"is point {point.id}")
     need(len({disk.name for disk in point.disks}) == len(point.disks), "two disks of one name")
     return point
@@ -226,6 +232,12 @@ def read_epoch(data, name):
         return f"{name[:32]}-{int(name[33:], 16):08x}"
     return SimpleNamespace(number=number, data=data, condemned={short(name) for name in condemned},
                            doomed={short(name) for name in doomed})
+
+
+def check_pin(data, name):
+    identity, = small(data, PIN, 1)
+    need(identity.text(POINTID) == name, "has another name")
+    identity.time(), identity.end()
 
 
 def read_tombstone(data, name):
@@ -603,6 +615,8 @@ def check(vault):
         vault.attempt("index/" + name, check_segment, own, vault.packs, count, vault.doomed)
     for name in vault.names("sessions", "[0-9a-f]{32}"):
         vault.attempt("sessions/" + name, check_session, name)
+    for name in vault.names("pins", POINTID):
+        vault.attempt("pins/" + name, check_pin, name)
     for name in vault.names("damage", SERIAL):
         vault.attempt("damage/" + name, check_damage, name, vault.packs, count)
     for name in vault.names("verifications", "[0-9a-f]{32}"):

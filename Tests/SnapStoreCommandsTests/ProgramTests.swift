@@ -105,7 +105,7 @@ struct ProgramTests {
     #expect(
       Set(point.keys) == [
         "point", "vm", "sequence", "parent", "time", "consistency", "disks", "size_bytes",
-        "new_bytes", "pinned", "deleted", "verified_at",
+        "new_bytes", "pinned", "deleted", "verified_at", "clock_suspect",
       ])
     #expect(point["disks"] as? Int == 1)
 

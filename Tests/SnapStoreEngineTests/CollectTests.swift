@@ -21,7 +21,7 @@ extension EngineFixture {
   func delete(_ point: PointID, isFinal: Bool = true) throws {
     let vault = try vault()
     let (id, subject) = try PointCatalog(vault).resolveAny(point.text)
-    try PointDeletion(vault).delete(id, subject: subject, isFinal: isFinal)
+    try PointDeletion(vault, at: vault.now()).delete(id, subject: subject, isFinal: isFinal)
   }
 }
 
@@ -89,7 +89,8 @@ struct CollectTests {
     #expect(error?.hint?.contains("undelete \(one)") == true)
     try fixture.collect(maximumDeadPercent: 0)
     #expect(throws: VaultError.self) { try fixture.restore(one.text) }
-    try PointDeletion(fixture.vault()).undelete(one)
+    let vault = try fixture.vault()
+    try PointDeletion(vault, at: vault.now()).undelete(one)
     _ = try fixture.restore(one.text)
     #expect(try fixture.restored("one") == first)
     try expectSound(fixture)

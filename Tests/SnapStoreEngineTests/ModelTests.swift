@@ -261,7 +261,8 @@ private struct ModelRun {
   private mutating func undelete() throws {
     guard !deleted.isEmpty else { return }
     let point = deleted.remove(at: Int.random(in: 0..<deleted.count, using: &random))
-    try PointDeletion(fixture.vault()).undelete(point.id)
+    let vault = try fixture.vault()
+    try PointDeletion(vault, at: vault.now()).undelete(point.id)
     points.append(point)
   }
 

@@ -132,7 +132,7 @@ struct SimulatedFixture {
   func delete(_ point: PointID) throws {
     let vault = try vault()
     let (id, subject) = try PointCatalog(vault).resolveAny(point.text)
-    try PointDeletion(vault).delete(id, subject: subject, isFinal: true)
+    try PointDeletion(vault, at: vault.now()).delete(id, subject: subject, isFinal: true)
   }
 
   /// Frees all that can be freed.

@@ -45,6 +45,9 @@ struct Encoding: Sendable, CustomTestStringConvertible {
     Encoding(name: "machine", bytes: { try Sample.machine().encoded() }) {
       (bytes) throws(FormatError) in _ = try MachineRecord(decoding: bytes.rawSpan)
     },
+    Encoding(name: "pin", bytes: { Sample.pin.encoded() }) {
+      (bytes) throws(FormatError) in _ = try PinRecord(decoding: bytes.rawSpan)
+    },
     Encoding(name: "record head", bytes: { Sample.encoded(Sample.record) }) {
       (bytes) throws(FormatError) in _ = try PackRecord(decodingHead: bytes.rawSpan)
     },

@@ -65,6 +65,21 @@ import Testing
     #expect(try EpochRecord(decoding: Sample.epoch.encoded().rawSpan) == Sample.epoch)
   }
 
+  @Test func pin() throws {
+    try expectGolden(Sample.pin.encoded(), "pin")
+    #expect(try PinRecord(decoding: Sample.pin.encoded().rawSpan) == Sample.pin)
+  }
+
+  @Test func pointWithItsClock() throws {
+    var point = try Sample.point()
+    for suspicion in [nil, .behind, .ahead] as [PointClock.Suspicion?] {
+      point.clock = PointClock(
+        vaultTime: Timestamp(seconds: 1_795_000_000, nanoseconds: 5), suspicion: suspicion)
+      #expect(try RecoveryPoint(decoding: point.encoded().rawSpan) == point)
+    }
+    try expectGolden(point.encoded(), "point-clock")
+  }
+
   @Test func tombstone() throws {
     let record = try Sample.tombstone()
     try expectGolden(record.encoded(), "tombstone")

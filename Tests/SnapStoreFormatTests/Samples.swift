@@ -79,7 +79,9 @@ enum Sample {
     condemned: [
       .init(pack: SerialName(session: session, number: 0x21), unreachedSince: 5),
       .init(pack: SerialName(session: session, number: 0x22), unreachedSince: nil),
-    ], doomed: [packName])
+    ], doomed: [packName], vaultTime: Timestamp(seconds: 1_795_000_000))
+
+  static let pin = PinRecord(point: pointID, time: time)
 
   static func tombstone() throws -> TombstoneRecord {
     TombstoneRecord(

@@ -215,7 +215,7 @@ struct CatalogTests {
     let fixture = try CatalogFixture()
     let vault = fixture.vault
     let (first, second) = (try fixture.commit("web"), try fixture.commit("web"))
-    let deletion = PointDeletion(vault)
+    let deletion = PointDeletion(vault, at: vault.now())
     func known() throws -> [PointID] { try PointCatalog(vault).entries.map(\.point.id) }
     #expect(try deletion.undelete(second) == nil)
     #expect(try deletion.delete(second, subject: nil, isFinal: false).name.number == 1)

@@ -1,0 +1,200 @@
+import SnapStoreEngine
+import SnapStoreFormat
+import SnapStoreIO
+import SnapStoreTestSupport
+import SnapStoreVault
+import Testing
+
+/// A vault whose machine is backed up by a clock that the test sets.
+private final class Calendar {
+  static let day: Int64 = 86400
+  /// 2026-01-01T02:00:00Z.
+  static let start: Int64 = 1_767_232_800
+
+  let fixture: EngineFixture
+  private var count = 0
+
+  init() throws {
+    fixture = try EngineFixture()
+    set(Self.start)
+  }
+
+  func set(_ seconds: Int64) {
+    count += 1
+    fixture.host = .forTests(clock: FixedClock(seconds: seconds), seed: UInt64(count))
+  }
+
+  @discardableResult
+  func backup(at seconds: Int64) throws -> Backup.Report {
+    set(seconds)
+    return try fixture.backup(try fixture.image("disk", TestContent.noise(5000, seed: 7)))
+  }
+
+  @discardableResult
+  func prune(_ rules: KeepRules, softDeleteDays: UInt64 = 14) throws -> [Prune.MachinePlan] {
+    let prune = try Prune(try fixture.vault())
+    let plans = try prune.plan { _ in
+      Prune.Rules(keep: rules, softDeleteSeconds: softDeleteDays * 86400)
+    }
+    try prune.apply(plans)
+    return plans
+  }
+
+  /// The days, and where need be times, of the points that are there.
+  func days() throws -> [String] {
+    try PointCatalog(fixture.vault()).entries.map { String($0.point.id.text.prefix(8)) }
+  }
+
+  func catalog() throws -> PointCatalog { try PointCatalog(fixture.vault()) }
+}
+
+@Suite("Pruning keeps what the rules name, whatever the clock does")
+struct PruneTests {
+  private let day = Calendar.day
+  private let start = Calendar.start
+
+  @Test("a season of days, pruned and collected every day")
+  func season() throws {
+    let calendar = try Calendar()
+    let rules = KeepRules(last: 2, daily: 5, weekly: 3, monthly: 12)
+    var gone: [(day: Int, point: PointID)] = []
+    for number in 0..<70 {
+      try calendar.backup(at: start + Int64(number) * day)
+      let going = try calendar.prune(rules)[0].going
+      gone += going.map { (number, $0.point.id) }
+      try calendar.fixture.collect()
+    }
+    // 70 days from 1 January on: the last is 11 March, a Wednesday.
+    let kept = [
+      "20260131", "20260228", "20260301", "20260307", "20260308", "20260309", "20260310",
+      "20260311",
+    ]
+    #expect(try calendar.days() == kept)
+    // What went in the last 14 days can be brought back; what went before is gone.
+    let catalog = try calendar.catalog()
+    let expected = Set(gone.filter { $0.day > 69 - 14 }.map(\.point))
+    #expect(expected.count > 10)
+    #expect(Set(catalog.deleted.map(\.point.id)) == expected)
+    #expect(
+      try calendar.fixture.objects("points").count == 2 * (kept.count + expected.count))
+    #expect(try calendar.fixture.verify().damaged.isEmpty)
+    for point in catalog.kept.map(\.point) {
+      #expect(point.clock == PointClock(vaultTime: point.time))
+    }
+  }
+
+  @Test("points of a clock far ahead push nothing out, whether pruned by it or by a right one")
+  func future() throws {
+    let calendar = try Calendar()
+    for number in 0..<10 { try calendar.backup(at: start + Int64(number) * day) }
+    for number in 0..<12 {
+      let report = try calendar.backup(at: start + Int64(400 + number) * day)
+      #expect(report.point.clock?.suspicion == .ahead)
+      #expect(report.warnings.contains { $0.contains("clock") })
+    }
+    let good = (4...10).map { $0 < 10 ? "2026010\($0)" : "202601\($0)" }
+    func isThere() throws -> Bool { Set(try calendar.days()).isSuperset(of: good) }
+    try calendar.prune(KeepRules(daily: 7))
+    #expect(try isThere())
+    try calendar.fixture.collect()
+    calendar.set(start + 10 * day)
+    try calendar.prune(KeepRules(daily: 7))
+    #expect(try isThere())
+    // The machine's next points are right again, and count.
+    for number in 10..<14 {
+      let report = try calendar.backup(at: start + Int64(number) * day)
+      #expect(report.point.clock?.suspicion == nil)
+    }
+    try calendar.prune(KeepRules(daily: 3))
+    let right = try calendar.days().filter { $0.hasPrefix("2026") }
+    #expect(right == ["20260112", "20260113", "20260114"])
+  }
+
+  @Test("a clock that was set back makes no last point of an old day")
+  func behind() throws {
+    let calendar = try Calendar()
+    for number in 0..<5 { try calendar.backup(at: start + Int64(number) * day) }
+    let wrong = try calendar.backup(at: start + 2 * day + 3600).point
+    #expect(wrong.clock?.suspicion == .behind)
+    // Within ten minutes it is the clock's own trembling.
+    let slow = try calendar.backup(at: start + 4 * day - 500).point
+    #expect(slow.clock?.suspicion == nil)
+    calendar.set(start + 5 * day)
+    let plans = try calendar.prune(KeepRules(daily: 5))
+    let reasons = Dictionary(
+      uniqueKeysWithValues: plans[0].points.map { ($0.entry.point.id, $0.reasons) })
+    #expect(reasons[wrong.id] == [.clockSuspect])
+    #expect(try calendar.days().filter { $0 == "20260103" }.count == 2)
+  }
+
+  @Test("a thousand points in a day are one day's")
+  func crowd() throws {
+    let calendar = try Calendar()
+    for number in 0..<6 { try calendar.backup(at: start + Int64(number) * day) }
+    for number in 1...40 { try calendar.backup(at: start + 5 * day + Int64(number) * 60) }
+    let plans = try calendar.prune(KeepRules(daily: 6))
+    #expect(plans[0].isDrastic)
+    #expect(
+      try calendar.days() == [
+        "20260101", "20260102", "20260103", "20260104", "20260105", "20260106",
+      ])
+  }
+
+  @Test("what was deleted can be brought back for its time, by the vault's time")
+  func softDelete() throws {
+    let calendar = try Calendar()
+    for number in 0..<3 { try calendar.backup(at: start + Int64(number) * day) }
+    try calendar.prune(KeepRules(last: 1))
+    #expect(try calendar.catalog().deleted.count == 2)
+    // A clock far ahead makes 36 hours pass, and no more by staying there.
+    for hour in 0..<3 {
+      calendar.set(start + 100 * day + Int64(hour) * 3600)
+      try calendar.fixture.collect()
+    }
+    #expect(try calendar.catalog().deleted.count == 2)
+    // Nobody backs up any more: the collections alone are what passes.
+    for number in 3..<19 {
+      calendar.set(start + Int64(number) * day)
+      try calendar.fixture.collect()
+      let isOver = number >= 2 + 14
+      #expect(try calendar.catalog().deleted.isEmpty == isOver, "day \(number)")
+    }
+    #expect(try calendar.days() == ["20260103"])
+  }
+
+  @Test("a machine that was off for a month counts again after a while")
+  func absence() throws {
+    let calendar = try Calendar()
+    try calendar.backup(at: start)
+    var suspicions: [PointClock.Suspicion?] = []
+    for number in 0..<60 {
+      let report = try calendar.backup(at: start + Int64(30 + number) * day)
+      suspicions.append(report.point.clock?.suspicion)
+    }
+    #expect(suspicions.first == .ahead)
+    // 28.5 days behind, half a day less each day, three of them tolerated.
+    #expect(suspicions.firstIndex(of: nil) == 51)
+    #expect(suspicions.dropFirst(51).allSatisfy { $0 == nil })
+    let plans = try calendar.prune(KeepRules(daily: 70))
+    #expect(plans[0].points.allSatisfy { $0.reasons.count == 1 && $0.reasons[0] != .clockSuspect })
+  }
+
+  @Test("pinned points and the newest that was verified whole stay; pins go with their points")
+  func pinsAndVerification() throws {
+    let calendar = try Calendar()
+    for number in 0..<6 { try calendar.backup(at: start + Int64(number) * day) }
+    let points = try calendar.catalog().entries.map(\.point)
+    let vault = try calendar.fixture.vault()
+    #expect(try vault.pin(points[0].id))
+    #expect(try !vault.pin(points[0].id))
+    _ = try calendar.fixture.verify(points[2].id.text)
+    _ = try calendar.fixture.verify(points[1].id.text)
+    _ = try calendar.fixture.verify(points[3].id.text, isQuick: true)
+    try calendar.prune(KeepRules(last: 1), softDeleteDays: 0)
+    #expect(try calendar.days() == ["20260101", "20260103", "20260106"])
+    try PointDeletion(vault, at: vault.now()).delete(points[0].id, subject: nil, isFinal: true)
+    try calendar.fixture.collect()
+    #expect(try calendar.fixture.objects("pins").isEmpty)
+    #expect(try calendar.fixture.objects("points").count == 4)
+  }
+}
