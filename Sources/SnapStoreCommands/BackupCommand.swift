@@ -16,7 +16,8 @@ struct BackupCommand: ParsableCommand {
     discussion: """
       A SOURCE is a raw disk image or a block device, as PATH or NAME=PATH; without a name, the \
       file's name without its extension is used. All disks are read at once; if one can't be \
-      read, no point appears. The disks are never written to.
+      read, no point appears. The disks are never written to. With only --vm, the disks are those \
+      that snapstore policy assign named for the machine.
 
       Only what the vault does not have yet is stored. What a backup stored that was interrupted \
       or killed is used by the next one.
@@ -24,6 +25,7 @@ struct BackupCommand: ParsableCommand {
       EXAMPLES:
         snapstore backup disk.img
         snapstore backup --vm web --os-disk web.img --data-disk db=/dev/vg0/web-db
+        snapstore backup --vm web
       """)
 
   @OptionGroup var vault: VaultOptions
@@ -31,22 +33,10 @@ struct BackupCommand: ParsableCommand {
   @Option(
     help: ArgumentHelp(
       "The machine's name. (default: the first disk's name)", valueName: "name"),
-    transform: parseName)
+    completion: .custom(VaultCompletion.machines), transform: parseName)
   var vm: Name?
 
-  @Option(
-    name: .customLong("os-disk"),
-    help: ArgumentHelp(
-      "The disk that the machine starts from.", valueName: "[name=]source"),
-    completion: .file())
-  var osDisks: [String] = []
-
-  @Option(
-    name: .customLong("data-disk"),
-    help: ArgumentHelp(
-      "A data disk; up to 16, each with its own --data-disk.", valueName: "[name=]source"),
-    completion: .file())
-  var dataDisks: [String] = []
+  @OptionGroup var disks: DiskOptions
 
   @Argument(
     help: ArgumentHelp("More data disks.", valueName: "[name=]source"), completion: .file())
@@ -72,9 +62,13 @@ struct BackupCommand: ParsableCommand {
   func run() throws {
     let console = output.console
     let host = HostSystem.current()
-    let disks =
-      try osDisks.map { try SourceArgument.parse($0, role: .os) }
-      + (dataDisks + sources).map { try SourceArgument.parse($0, role: .data) }
+    var disks = try self.disks.requests(dataDisks: sources)
+    var known: Vault?
+    if disks.isEmpty, let vm {
+      let vault = try vault.open(host: host)
+      disks = try Self.remembered(of: vm, in: vault)
+      known = vault
+    }
     guard let first = disks.first else {
       throw Failure(
         .wrongUsage, "no disk is named", hint: "name one: snapstore backup disk.img")
@@ -88,7 +82,7 @@ struct BackupCommand: ParsableCommand {
     let watch = SignalWatch(backup.interruption)
     defer { withExtendedLifetime(watch) {} }
     let opened = try backup.openSources(vaultPath: vaultPath, host: host)
-    let vault = try vault.openOrMakeDefault(host: host, console: console)
+    let vault = try known ?? vault.openOrMakeDefault(host: host, console: console)
     let memory = HostMemory(host)
     let contradictions = memory.contradictions(
       of: vault, try PointCatalog(vault), machine: backup.machine)
@@ -101,6 +95,17 @@ struct BackupCommand: ParsableCommand {
     } else {
       try console.print(Self.text(report, vault: vault.store.location))
     }
+  }
+
+  /// The disks that were named when a policy was assigned to the machine.
+  private static func remembered(of machine: Name, in vault: Vault) throws -> [Backup.DiskRequest] {
+    let disks = try Policies(vault).machine(named: machine).assignment.disks
+    guard !disks.isEmpty else {
+      throw Failure(
+        .notThere, "no disks of machine \(machine) are remembered",
+        hint: "name them: snapstore policy assign POLICY --vm \(machine) --os-disk …")
+    }
+    return disks.map { .init(name: $0.name, role: $0.role, path: $0.source) }
   }
 
   static func summary(_ report: Backup.Report, vault: String) -> JSONValue {
@@ -169,32 +174,5 @@ struct BackupCommand: ParsableCommand {
       HumanText.bytes(disk.figures.readByteCount), HumanText.bytes(disk.figures.newByteCount),
       HumanText.bytes(disk.figures.storedByteCount),
     ])
-  }
-}
-
-/// `[NAME=]PATH` as typed.
-enum SourceArgument {
-  /// What stands before the first `=` is a name only if it matches the rule for names; else all of
-  /// it is the path. The default name is the path's last part without its extension.
-  static func parse(_ text: String, role: DiskRole) throws -> Backup.DiskRequest {
-    let bytes = text.utf8
-    if let equals = bytes.firstIndex(of: UInt8(ascii: "=")),
-      let name = Name(Substring(bytes[..<equals]))
-    {
-      let path = String(Substring(bytes[bytes.index(after: equals)...]))
-      guard !path.isEmpty else {
-        throw Failure(.wrongUsage, "disk \(name) has no path: \(text)")
-      }
-      return Backup.DiskRequest(name: name, role: role, path: path)
-    }
-    guard !text.isEmpty else { throw Failure(.wrongUsage, "a disk's path is empty") }
-    var base = splitPath(text).name[...]
-    if let dot = base.lastIndex(of: "."), dot != base.startIndex { base = base[..<dot] }
-    guard let name = Name(base) else {
-      throw Failure(
-        .wrongUsage, "the name of \(text) can't be a disk's name, which is \(Name.rule)",
-        hint: "give it one: NAME=\(text)")
-    }
-    return Backup.DiskRequest(name: name, role: role, path: text)
   }
 }

@@ -75,7 +75,7 @@ struct Failure: Error, Equatable {
     switch error.code {
     case .notThere, .unsupported: .notThere
     case .exists: .cannotCreate
-    case .ambiguous: .wrongUsage
+    case .ambiguous, .misuse: .wrongUsage
     case .damaged: .damagedData
     case .aborted: .busy
     }

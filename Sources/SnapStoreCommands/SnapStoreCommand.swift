@@ -59,7 +59,8 @@ struct RootCommand: ParsableCommand {
     version: "snapstore \(Version.text)",
     subcommands: [
       BackupCommand.self, RestoreCommand.self, PointsCommand.self, ShowCommand.self,
-      VerifyCommand.self, PointCommand.self, PruneCommand.self, CollectCommand.self,
+      VerifyCommand.self, PointCommand.self, PolicyCommand.self, PruneCommand.self,
+      CollectCommand.self,
       VaultCommand.self, BenchCommand.self,
     ])
 

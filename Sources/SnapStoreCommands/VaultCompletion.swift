@@ -16,15 +16,28 @@ enum VaultCompletion {
   }
 
   @Sendable static func machines(_ words: [String], _ index: Int, _ prefix: String) -> [String] {
-    catalog(words)?.machines.map(\.text) ?? []
+    let known = (catalog(words)?.machines ?? []) + (policies(words)?.machines.map(\.name) ?? [])
+    return Set(known).sorted().map(\.text)
   }
 
-  /// Of the vault that the words name, or the one that is used where none is named.
+  @Sendable static func policies(_ words: [String], _ index: Int, _ prefix: String) -> [String] {
+    policies(words)?.policies.map(\.name.text) ?? []
+  }
+
   private static func catalog(_ words: [String]) -> PointCatalog? {
+    look(words) { try PointCatalog($0) }
+  }
+
+  private static func policies(_ words: [String]) -> Policies? { look(words) { try Policies($0) } }
+
+  /// At the vault that the words name, or the one that is used where none is named.
+  private static func look<Result>(
+    _ words: [String], _ body: (Vault) throws -> Result
+  ) -> Result? {
     var options = VaultOptions()
     options.path = vaultPath(words)
     do {
-      return try PointCatalog(try options.open(host: HostSystem.current()))
+      return try body(try options.open(host: HostSystem.current()))
     } catch {
       return nil  // nothing to offer; the command itself will say why
     }

@@ -22,6 +22,8 @@ package enum ObjectKind: UInt32, Sendable, CaseIterable {
   case verification = 9
   case epoch = 10
   case tombstone = 11
+  case policy = 12
+  case machine = 13
   case pin = 14
 }
 

@@ -35,3 +35,11 @@ package func existingPath(_ path: String, calls: any SystemCalls) throws -> Stri
 package func canonicalPath(_ path: String, calls: any SystemCalls) throws(IOError) -> String {
   try system("look at", path) { () throws(Errno) in try calls.canonicalPath(path) }
 }
+
+/// The same path from the root on. Links in it stay: a device's own name may be another one
+/// tomorrow.
+package func absolutePath(_ path: String, calls: any SystemCalls) throws(IOError) -> String {
+  if path.utf8.first == UInt8(ascii: "/") { return path }
+  let current = try canonicalPath(".", calls: calls)
+  return current == "/" ? "/\(path)" : "\(current)/\(path)"
+}

@@ -3,7 +3,8 @@ internal import SnapStoreFormat
 internal import SnapStoreIO
 
 /// Checks the small objects of a vault, as a verification does: descriptor, points, outcomes,
-/// sessions, records of damage and of verifications, and each machine's chain of points.
+/// sessions, records of damage and of verifications, policies and machines, and each machine's
+/// chain of points.
 package struct ObjectCheck {
   private let vault: Vault
   private let report: DamageReport
@@ -49,6 +50,8 @@ package struct ObjectCheck {
         throw .damaged("says that it is epoch \(record.number)")
       }
     }
+    try checkChanges(PolicyRecord.self)
+    try checkChanges(MachineRecord.self)
     checkChains(catalog)
     for lost in catalog.unreadable where lost.error.code == .damaged {
       let copies = [ObjectName.point(lost.id, copy: 1), .point(lost.id, copy: 2)].map { "\($0)" }
@@ -149,6 +152,32 @@ package struct ObjectCheck {
     for point in catalog.kept.map(\.point)
     where try vault.store.open(.outcome(point.session)) == nil && !isGone(point.id) {
       report.add(.outcome(point.session), "is missing; its copy is used")
+    }
+  }
+
+  /// Each change but the newest has one before it and one behind it, and its first copy: what was
+  /// stopped between the two has no second one.
+  private func checkChanges<Record: ChangeRecord>(_ kind: Record.Type) throws {
+    var copies: [ChangeName: Set<Int>] = [:]
+    try check(Record.folder) { key, bytes throws(FormatError) in
+      guard let (name, copy) = ChangeLog<Record>.parse(key) else { return }
+      copies[name, default: []].insert(copy)
+      _ = try ChangeLog<Record>.decode(bytes, name)
+    }
+    for name in copies.keys where !copies[name, default: []].contains(1) {
+      report.add(.change(name, in: Record.folder, copy: 1), "is missing; its copy is used")
+    }
+    for (subject, changes) in Dictionary(grouping: copies.keys, by: \.subject) {
+      var next: UInt64 = 1
+      for change in changes.sorted(by: { $0.number < $1.number }) {
+        if change.number > next {
+          let first = ChangeName(subject, number: next)
+          report.add(
+            .change(first, in: Record.folder, copy: 1),
+            "is missing, and so is all that is before change \(change.number)")
+        }
+        next = change.number + 1
+      }
     }
   }
 

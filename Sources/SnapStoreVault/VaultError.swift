@@ -12,6 +12,8 @@ package struct VaultError: Error, Equatable, Sendable, CustomStringConvertible {
     case exists
     /// The request does not say which point it means.
     case ambiguous
+    /// The request can't be done as things are: it has to be another one.
+    case misuse
     /// Stored bytes are damaged and no good copy is left.
     case damaged
     /// Another process ended this session; the same command can be run again.

@@ -21,6 +21,10 @@ package enum VaultFolder {
   package static let tombstones = "tombstones"
   /// Which points no rule lets go.
   package static let pins = "pins"
+  /// Changes of policies.
+  package static let policies = "policies"
+  /// Changes of what is known of machines.
+  package static let machines = "machines"
 }
 
 extension ObjectName {
@@ -69,6 +73,11 @@ extension ObjectName {
 
   static func pin(_ point: PointID) -> ObjectName {
     ObjectName(folder: VaultFolder.pins, key: point.text)
+  }
+
+  /// A change of a policy or a machine is stored twice, as copy 1 and copy 2.
+  static func change(_ name: ChangeName, in folder: String, copy: Int) -> ObjectName {
+    ObjectName(folder: folder, key: "\(name).\(copy)")
   }
 
   /// A point is stored twice, as copy 1 and copy 2.

@@ -39,6 +39,8 @@ let decoders: [String: Check] = [
   "verification": object(.verification, VerificationRecord.self),
   "epoch": object(.epoch, EpochRecord.self),
   "tombstone": object(.tombstone, TombstoneRecord.self),
+  "policy": object(.policy, PolicyRecord.self, intervals),
+  "machine": object(.machine, MachineRecord.self, sources),
   "pin": object(.pin, PinRecord.self),
   "zone": zone,
   "pack": pack,

@@ -7,6 +7,7 @@ import SnapStoreIO
   let found: [String?] = [
     Name(text)?.text, PointID(text)?.text, SerialName(text)?.description,
     SessionID(text)?.description, TombstoneName(text)?.description, EpochName(text)?.description,
+    ChangeName(text)?.description,
   ]
   for name in found.compactMap({ $0 }) {
     require(Array(name.utf8) == input, "\(name) has two spellings")

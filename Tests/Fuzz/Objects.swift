@@ -14,6 +14,8 @@ extension DamageRecord: WholeObject {}
 extension VerificationRecord: WholeObject {}
 extension EpochRecord: WholeObject {}
 extension TombstoneRecord: WholeObject {}
+extension PolicyRecord: WholeObject {}
+extension MachineRecord: WholeObject {}
 extension PinRecord: WholeObject {}
 
 /// The check of such an object. An input that begins as an object does is decoded as it is, and
@@ -69,6 +71,23 @@ private func sections(_ recipe: Recipe, _ kind: ObjectKind) -> [UInt8] {
     room -= disk.byteCount
     require(disk.root.dataByteCount <= disk.byteCount, "data of a disk")
     require(DiskMap.rootLevel(ofDisk: disk.byteCount) <= DiskMap.maximumLevel, "level")
+  }
+}
+
+/// What a policy keeps and when it runs is what can be computed with.
+@Sendable func intervals(_ policy: PolicyRecord) {
+  guard let settings = policy.settings else { return }
+  require(!settings.rules.isEmpty, "\(policy) keeps something")
+  require(!settings.zone.text.contains(".") && settings.zone.text.first != "/", "\(settings.zone)")
+  guard let schedule = settings.schedule else { return }
+  require((60...31 * 86400).contains(schedule.longestIntervalSeconds), "\(schedule)")
+  require(Schedule(schedule.description) == schedule, "\(schedule) is its text")
+}
+
+/// What a backup opens.
+@Sendable func sources(_ machine: MachineRecord) {
+  for disk in machine.assignment?.disks ?? [] {
+    require(disk.source.utf8.first == 47 && !disk.source.utf8.contains(0), disk.source)
   }
 }
 

@@ -65,7 +65,7 @@ def record():
 def names():
     session = "00112233445566778899aabbccddeeff"
     point = "20261122T100000Z-abcdef"
-    texts = ["web.1", point, point + "-00000002", session, session + "-0000001f", "vault"]
+    texts = ["web.1", point, point + "-00000002", session, session + "-0000001f", "gold.1-0000001f", "vault"]
     return texts + ["n" * 64, "n" * 65]
 
 
@@ -86,6 +86,8 @@ SEEDS = {
     "verification": lambda: with_sections("verification"),
     "epoch": lambda: with_sections("epoch"),
     "tombstone": lambda: with_sections("tombstone"),
+    "policy": lambda: with_sections("policy", "policy-removed"),
+    "machine": lambda: with_sections("machine", "machine-unassigned"),
     "pin": lambda: with_sections("pin"),
     "zone": lambda: zones(),
     "pack": lambda: [golden("pack")],

@@ -176,6 +176,40 @@ def collect(program, vault, work, first, latest, day):
     print("a collected vault is whole")
 
 
+def assign(program, vault, work, day):
+    """Policies and machines: the reader sees what holds, and each damage to a change."""
+    at, disks = work + "/assigned", sorted(glob.glob(day + "/pieces*"))
+    shutil.copytree(vault, at)
+    def policy(*words):
+        run(program, "policy", *words, "--vault", at)
+    policy("set", "gold-1.a", "--schedule", "weekly sun,wed 2:30", "--keep-daily", "7")
+    policy("set", "gold-1.a", "--time-zone", "Europe/Berlin", "--soft-delete", "36h")
+    policy("set", "old", "--keep-last", "1")
+    policy("remove", "old")
+    policy("assign", "gold-1.a", "--vm", "m", "--os-disk", disks[0], "--data-disk", "b=" + disks[1])
+    policy("assign", "gold-1.a", "--vm", "other", "--data-disk", disks[2])
+    policy("unassign", "--vm", "other")
+    run(program, "backup", "--vm", "m", "--vault", at)
+    report = run(READER, "check", at)
+    first = os.path.basename(disks[0])[:-4]
+    def here(path):
+        return os.path.join(os.getcwd(), path)
+    for line in ("policy gold-1.a weekly wed,sun 02:30, Europe/Berlin, keeps [0, 7, 0, 0, 0], 129600 s",
+                 "policy old removed", "machine other removed",
+                 f"machine m gold-1.a {first}={here(disks[0])} b={here(disks[1])}"):
+        if line not in report.splitlines():
+            sys.exit(f"{line} is not in:\n{report}")
+    for path in sorted(glob.glob(f"{at}/policies/*") + glob.glob(f"{at}/machines/*")):
+        kept = open(path, "rb").read()
+        damage(path, 1)
+        run(READER, "check", at, expect=1)
+        run(program, "verify", "--vault", at, "--quick", expect=65)
+        open(path, "wb").write(kept)
+    run(READER, "check", at)
+    shutil.rmtree(at)
+    print("policies and machines are read")
+
+
 def main(program, work):
     check_vectors()
     day1, day2 = work + "/day1", work + "/day2"
@@ -204,6 +238,7 @@ def main(program, work):
         print(read_damaged(vault, work, points[-1], day2), "kinds of damage seen")
         heal(program, vault, work, points[-1], day2)
         collect(program, vault, work, points[0], points[-1], day2)
+        assign(program, vault, work, day2)
 
 
 if __name__ == "__main__":

@@ -12,11 +12,15 @@ from types import SimpleNamespace
 
 BLOCK, EXTENT, CHUNK, MINIMUM, SMALL = 4096, 4 << 20, 256 << 10, 16 << 10, 64 << 20
 STORED = CHUNK + 4096
-VAULT, PACK, TRAILER, SEGMENT, POINT, SESSION, OUTCOME, DAMAGE, VERIFICATION, EPOCH, TOMBSTONE = range(1, 12)
-PIN = 14
+VAULT, PACK, TRAILER, SEGMENT, POINT, SESSION, OUTCOME, DAMAGE, VERIFICATION, EPOCH, TOMBSTONE, \
+    POLICY, MACHINE, PIN = range(1, 15)
 NAME, POINTID = r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}", r"[0-9]{8}T[0-9]{6}Z-[0-9a-f]{6}"
 NUMBER = r"(?:[0-9a-f]{8}|[1-9a-f][0-9a-f]{8,15})"
 SERIAL = "[0-9a-f]{32}-" + NUMBER
+TIME, DAYS = r"([01]\d|2[0-3]):[0-5]\d", ("mon", "tue", "wed", "thu", "fri", "sat", "sun")
+DAY = f"({'|'.join(DAYS)})"
+SCHEDULE = (rf"|hourly :[0-5]\d|daily {TIME}(,{TIME})*|weekly {DAY}(,{DAY})* {TIME}"
+            rf"|monthly ([1-9]|[12]\d|3[01]) {TIME}")
 COMPRESSIONS = (1, *range(2 + 256, 2 + 256 * 20, 256))  # lz4, zstd of each level
 Record = namedtuple("Record", "id offset raw stored kind codec")
 Disk = namedtuple("Disk", "name size root")
@@ -110,7 +114,7 @@ class Fields:
         need(self.at == len(self.data), "is longer than expected")
 
 
-def frame(data, kind, known):
+def frame(data, kind, known, may=()):
     """The sections of an object, or of a pack's trailer: type to (offset, length)."""
     need(len(data) >= 64, "is too short")
     at = len(data) - 64 if kind == TRAILER else 0
@@ -126,7 +130,7 @@ def frame(data, kind, known):
     sections = {}
     for type_, flags, offset, size, check, zero in struct.iter_unpack("<IIQQQQ", table):
         need(zero == 0 and end <= offset and offset + size <= ceiling, "a section lies outside")
-        need(type_ in known or not flags & 1, f"has a new section {type_}")
+        need(type_ in known or type_ in may or not flags & 1, f"has a new section {type_}")
         end = offset + size
         need(flags & 2 or checksum(data[offset:end]) == check, f"section {type_}: bad checksum")
         sections.setdefault(type_, (offset, size))
@@ -139,12 +143,13 @@ def body(data, sections, type_):
     return data[offset:offset + size]
 
 
-def small(data, kind, *wanted):
-    """The wanted sections of a small object as Fields."""
-    sections, end = frame(data, kind, wanted), 64 + 40 * data[40]
+def small(data, kind, *wanted, may=()):
+    """The wanted sections of a small object as Fields, and those that it has of what it may have."""
+    sections, end = frame(data, kind, wanted, may), 64 + 40 * data[40]
     for offset, size in [*sorted(sections.values()), (len(data), 0)]:
         need(offset % 8 == 0 and not any(data[end:offset]), "what should be zero is not")
         end = offset + size
+    wanted += tuple(type_ for type_ in may if type_ in sections)
     return [Fields(body(data, sections, type_)) for type_ in wanted]
 
 
@@ -251,6 +256,42 @@ def read_tombstone(data, name):
         hash_ = subject.take(32)
         subject.end()
     return state, hash_
+
+
+def read_change(data, name, kind):
+    """What a change of a policy or machine says, as a text."""
+    identity, *rest = small(data, kind, 1, may=(2,))
+    need(f"{identity.text(NAME)}-{identity.number(8, range(1, 1 << 63)):08x}" == name[:-2],
+         "has another name")
+    state, _ = identity.number(4, (1, 2)), identity.time()
+    identity.end()
+    need(len(rest) == (state == 1), "its state does not fit its sections")
+    if state == 2:
+        return "removed"
+    said = (read_settings if kind == POLICY else read_assignment)(*rest)
+    rest[0].end()
+    return said
+
+
+def read_settings(fields):
+    schedule, zone = fields.text(SCHEDULE), fields.text(r"[\w+-]+(/[\w+-]+)*")
+    need(zone.isascii() and len(zone) <= 64, "its time zone can't be one")
+    for part in schedule.split(" ")[1:]:
+        values = [DAYS.index(one) if one in DAYS else one for one in part.split(",")]
+        need(values == sorted(set(values)), "its schedule is not in order")
+    seconds, keep = fields.number(8, range(36500 * 86400 + 1)), [fields.number(4) for _ in range(5)]
+    need(any(keep), "keeps nothing")
+    return f"{schedule or 'by hand'}, {zone}, keeps {keep}, {seconds} s"
+
+
+def read_assignment(fields):
+    policy, disks = fields.text(NAME), []
+    for _ in range(fields.number(8, range(4097))):
+        name, _, source = fields.text(NAME), fields.number(4, (1, 2)), fields.text()
+        need(source[:1] == "/" and "\0" not in source, "a source is no path")
+        disks.append((name, source))
+    need(len(dict(disks)) == len(disks), "two disks of one name")
+    return " ".join([policy] + [f"{name}={source}" for name, source in disks])
 
 
 def check_verification(data, name, count):
@@ -580,6 +621,19 @@ def check(vault):
         vault.attempt("damage/" + name, check_damage, name, vault.packs, count)
     for name in vault.names("verifications", "[0-9a-f]{32}"):
         vault.attempt("verifications/" + name, check_verification, name, count)
+    for kind, folder in ((POLICY, "policies"), (MACHINE, "machines")):
+        changes = defaultdict(dict)
+        for copy in vault.names(folder, NAME + "-" + NUMBER + r"\.[12]"):
+            said = vault.attempt(f"{folder}/{copy}", read_change, copy, kind)
+            subject, number = copy[:-2].rsplit("-", 1)
+            first = changes[subject].setdefault(int(number, 16), said)  # copy 1, if it is there
+            changes[subject][int(number, 16)] = said if first is None else first
+            if copy.endswith(".2") and said != first:
+                vault.problems.append(f"{folder}/{copy}: its copies differ, or one is missing")
+        for subject, steps in sorted(changes.items()):
+            if len(steps) < max(steps):
+                vault.problems.append(f"{folder}/{subject}: a change is missing")
+            print("policy" if kind == POLICY else "machine", subject, steps[max(steps)])
     for point in sorted(vault.points.values(), key=lambda point: (point.machine, point.sequence)):
         deleted = ["deleted"] if vault.states.get(point.id) == 1 else []
         print(f"{point.id} {point.machine} {point.sequence}", *deleted,

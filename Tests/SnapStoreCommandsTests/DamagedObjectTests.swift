@@ -7,7 +7,7 @@ import Testing
 struct DamagedObjectTests {
   enum Object: String, CaseIterable, Sendable {
     case descriptor, packs, segment, oneCopyOfAPoint, bothCopiesOfAPoint, session, outcome,
-      copyOfAnOutcome, bothOutcomes
+      copyOfAnOutcome, bothOutcomes, policies, machines
   }
 
   enum Damage: String, CaseIterable, Sendable {
@@ -29,6 +29,8 @@ struct DamagedObjectTests {
     case .outcome: return session
     case .copyOfAnOutcome: return session.map { $0 + ".2" }
     case .bothOutcomes: return session + session.map { $0 + ".2" }
+    case .policies: return try vault.objects("policies")
+    case .machines: return try vault.objects("machines")
     }
   }
 
@@ -52,7 +54,9 @@ struct DamagedObjectTests {
     switch object {
     case .packs: 65
     case .bothCopiesOfAPoint, .bothOutcomes: damage == .removed ? 66 : 65
-    case .descriptor, .segment, .oneCopyOfAPoint, .session, .outcome, .copyOfAnOutcome: 0
+    case .descriptor, .segment, .oneCopyOfAPoint, .session, .outcome, .copyOfAnOutcome, .policies,
+      .machines:
+      0
     }
   }
 
@@ -61,6 +65,9 @@ struct DamagedObjectTests {
     let vault = try VaultRun()
     let snapstore = vault.snapstore
     let newest = vault.points[1]
+    #expect(try snapstore("policy", "set", "gold", "--keep-last", "1", "--vault", "v").status == 0)
+    let assign = ["policy", "assign", "gold", "--vault", "v", "--vm", "disk"]
+    #expect(try snapstore.run(assign + ["--os-disk", "disk.img"]).status == 0)
     for path in try Self.paths(of: object, vault, newest.id) {
       try Self.apply(damage, to: path, vault)
     }
@@ -89,12 +96,20 @@ struct DamagedObjectTests {
     vault.expectClear(show, object == .packs ? [0] : [status], "show")
     vault.expectClear(try snapstore("vault", "info", "--vault", "v", "--json"), [0], "info")
 
-    // All of them are seen, but an index that is gone, which is none, and sessions and a point or
-    // outcome that nothing tells of any more.
+    // A policy that can't be read is said; one of which nothing is left is not there.
+    let list = try snapstore("policy", "list", "--vault", "v", "--json")
+    let isUnreadable = damage != .removed && [.policies, .machines].contains(object)
+    #expect(list.status == (isUnreadable ? 65 : 0), "\(list.errors)")
+
+    // All of them are seen, but an index that is gone, which is none, and sessions and a point,
+    // outcome or policy that nothing tells of any more.
     let verify = try snapstore("verify", "--vault", "v")
     let isUnseen =
       damage == .removed
-      && [.segment, .session, .copyOfAnOutcome, .bothCopiesOfAPoint, .bothOutcomes].contains(object)
+      && [
+        .segment, .session, .copyOfAnOutcome, .bothCopiesOfAPoint, .bothOutcomes, .policies,
+        .machines,
+      ].contains(object)
     #expect(verify.status == (isUnseen ? 0 : 65), "\(verify.output)\(verify.errors)")
 
     // A backup goes on, and stores again what is lost.
@@ -102,6 +117,9 @@ struct DamagedObjectTests {
     vault.expectClear(backup, [0], "backup")
     let point = try #require(try backup.object()["point"] as? String)
     #expect(try vault.expectRightOrClear((point, newest.content), vault: "v", [], "healed"))
+    let assigned = try snapstore("backup", "--vault", "v", "--vm", "disk")
+    vault.expectClear(
+      assigned, [object != .machines ? 0 : isUnreadable ? 65 : 66], "a backup without paths")
   }
 
   @Test("sixty random damages, each followed by a restore of every point")

@@ -75,10 +75,23 @@ struct Aftermath {
         }
       }
       if run.scenario.collects { try fixture.collect() }
+      if run.scenario.setsPolicies {
+        expected.days = Self.nextNumber
+        expected.source = Self.nextNumber
+        try fixture.setPolicy(keepingDays: Self.nextNumber)
+        try fixture.assign(source: Self.nextNumber)
+      }
       problems += fixture.system.openDescriptors.map { "left open: \($0)" }
       problems += fixture.warnings.all.map { "warning: \($0)" }
 
       let left = SimulatedFixture(fixture.system.now.afterCut(survival), seed: 500)
+      if run.scenario.setsPolicies {
+        let found = try left.policies()
+        if found != (expected.days, expected.source) {
+          problems.append("policies that were reported behind a kill are \(found)")
+        }
+        try left.verify()
+      }
       for restored in expected.restored {
         problems += [
           left.problem(ofRestored: restored.path, restored.disks, version: restored.version)
@@ -100,6 +113,30 @@ struct Aftermath {
       problems.append("failed: \(error)")
     }
     return problems
+  }
+
+  /// What comes after a stop: no scenario uses it.
+  private static let nextNumber: UInt32 = 99
+
+  /// What was reported of policies holds, or what was in flight, and more can be said.
+  private func checkPolicies(_ fixture: SimulatedFixture, _ problems: inout [String]) throws {
+    let found = try fixture.policies()
+    var days = [expectation.days]
+    var sources = [expectation.source]
+    switch run.inFlight(at: moment) {
+    case .setPolicy(let count): days.append(count)
+    case .assign(let source): sources.append(source)
+    default: break
+    }
+    if !days.contains(found.days) { problems.append("the policy keeps \(found), not \(days)") }
+    if !sources.contains(found.source) { problems.append("disks: \(found), not \(sources)") }
+    guard run.scenario.setsPolicies else { return }
+    try fixture.setPolicy(keepingDays: Self.nextNumber)
+    try fixture.assign(source: Self.nextNumber)
+    if try fixture.policies() != (Self.nextNumber, Self.nextNumber) {
+      problems.append("a policy can't be changed any more")
+    }
+    try fixture.verify()
   }
 
   private func checkRestored(_ fixture: SimulatedFixture, _ problems: inout [String]) throws {
@@ -138,6 +175,7 @@ struct Aftermath {
     guard try openOrCreateVault(fixture, &problems) else { return }
     let catalog = try PointCatalog(try fixture.vault())
     problems += catalog.unreadable.map { "point \($0.id) can't be read: \($0.error)" }
+    try checkPolicies(fixture, &problems)
     var points = expectation.points.filter { !expectation.deleted.contains($0.id) }
     if let inDoubt, !catalog.entries.contains(where: { $0.point.id == inDoubt }) {
       points.removeAll { $0.id == inDoubt }

@@ -100,7 +100,7 @@ extension Scenario {
   fileprivate var isReading: Bool {
     switch steps[0] {
     case .restore, .verify: true
-    case .createVault, .backup, .delete, .collect, .together: false
+    case .createVault, .backup, .delete, .collect, .together, .setPolicy, .assign: false
     }
   }
 

@@ -25,6 +25,10 @@ struct Scenario: Sendable, CustomTestStringConvertible {
     case delete(Int)
     /// Frees all that can be freed.
     case collect
+    /// Makes the policy, or lets it keep so many days.
+    case setPolicy(UInt32)
+    /// Assigns the policy to the machine, with disks whose sources have this number.
+    case assign(UInt32)
   }
 
   var name: String
@@ -40,6 +44,15 @@ struct Scenario: Sendable, CustomTestStringConvertible {
   var testDescription: String { name }
   /// Whether what comes after a stop collects too.
   var collects: Bool { steps.contains(.collect) }
+  /// Whether it changes policies, and so does what comes after a stop.
+  var setsPolicies: Bool {
+    steps.contains { step in
+      switch step {
+      case .setPolicy, .assign: true
+      default: false
+      }
+    }
+  }
 
   /// What was reported to the person, and so must hold.
   struct Expectation: Sendable {
@@ -54,6 +67,9 @@ struct Scenario: Sendable, CustomTestStringConvertible {
     /// Those of them that were deleted.
     var deleted: Set<PointID> = []
     var restored: [Restored] = []
+    /// What the policy and the assignment were reported to be.
+    var days: UInt32?
+    var source: UInt32?
     /// How many of the scenario's steps have reported all that they report.
     var stepCount = 0
     /// Who has reported of those who work together in the next one.
@@ -145,6 +161,12 @@ struct Scenario: Sendable, CustomTestStringConvertible {
       try fixture.delete(expectation.points[number].id)
       expectation.deleted.insert(expectation.points[number].id)
     case .collect: try fixture.collect()
+    case .setPolicy(let days):
+      try fixture.setPolicy(keepingDays: days)
+      expectation.days = days
+    case .assign(let source):
+      try fixture.assign(source: source)
+      expectation.source = source
     }
     expectation.stepCount += 1
     report(expectation)
@@ -207,6 +229,9 @@ extension Scenario {
       name: "a verification", before: [.createVault, .backup(0), .backup(1)], steps: [.verify]),
     indexMerge,
     Scenario(
+      name: "policies and assignments", before: [.createVault],
+      steps: [.setPolicy(1), .setPolicy(2), .assign(1), .assign(2), .setPolicy(3)]),
+    Scenario(
       name: "a deletion and a collection", before: [.createVault, .backup(0), .backup(1)],
       steps: [.delete(0), .collect], isSampled: true),
     Scenario(
@@ -255,6 +280,10 @@ extension Scenario {
       hasRenames: false),
     Scenario(name: "verify", before: [.createVault, .backup(0), .backup(1)], steps: [.verify]),
     indexMerge,
+    Scenario(
+      name: "change a policy", before: [.createVault, .setPolicy(1)], steps: [.setPolicy(2)]),
+    Scenario(
+      name: "assign a policy", before: [.createVault, .setPolicy(1)], steps: [.assign(1)]),
     Scenario(
       name: "delete a point", before: [.createVault, .backup(0), .backup(1)], steps: [.delete(0)]),
     Scenario(

@@ -143,6 +143,35 @@ struct SimulatedFixture {
     _ = try collect.run(on: try vault())
   }
 
+  private static let policy = Name("gold")
+
+  /// Makes the policy, or lets it keep so many days.
+  func setPolicy(keepingDays days: UInt32) throws {
+    guard let policy = Self.policy else { return }
+    _ = try PolicyChanges(try vault()).set(policy) { _ in
+      .init(schedule: nil, zone: .utc, rules: KeepRules(daily: days), softDeleteSeconds: 0)
+    }
+  }
+
+  /// Assigns it to the machine, with one disk.
+  func assign(source: UInt32) throws {
+    guard let policy = Self.policy else { return }
+    _ = try PolicyChanges(try vault()).assign(
+      policy, to: machine,
+      disks: [.init(name: Self.diskNames[0], role: .os, source: "/source/\(source)")])
+  }
+
+  /// How many days the policy keeps, and which source the machine has.
+  func policies() throws -> (days: UInt32?, source: UInt32?) {
+    let policies = try Policies(try vault())
+    if let unreadable = policies.unreadable.first { throw unreadable.refusal }
+    let source = policies.machines.first?.assignment.disks.first?.source
+    return (
+      policies.policies.first?.settings.rules.daily,
+      source.flatMap { $0.split(separator: "/").last }.flatMap { UInt32($0) }
+    )
+  }
+
   // MARK: Checks
 
   /// What is wrong with the files of a restore that was reported; nil if nothing is.

@@ -39,6 +39,12 @@ struct Encoding: Sendable, CustomTestStringConvertible {
     Encoding(name: "tombstone", bytes: { try Sample.tombstone().encoded() }) {
       (bytes) throws(FormatError) in _ = try TombstoneRecord(decoding: bytes.rawSpan)
     },
+    Encoding(name: "policy", bytes: { try Sample.policy().encoded() }) {
+      (bytes) throws(FormatError) in _ = try PolicyRecord(decoding: bytes.rawSpan)
+    },
+    Encoding(name: "machine", bytes: { try Sample.machine().encoded() }) {
+      (bytes) throws(FormatError) in _ = try MachineRecord(decoding: bytes.rawSpan)
+    },
     Encoding(name: "pin", bytes: { Sample.pin.encoded() }) {
       (bytes) throws(FormatError) in _ = try PinRecord(decoding: bytes.rawSpan)
     },

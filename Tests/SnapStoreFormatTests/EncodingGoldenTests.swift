@@ -94,6 +94,28 @@ import Testing
     }
   }
 
+  @Test func policy() throws {
+    var record = try Sample.policy()
+    try expectGolden(record.encoded(), "policy")
+    #expect(try PolicyRecord(decoding: record.encoded().rawSpan) == record)
+    record.settings?.schedule = nil
+    #expect(try PolicyRecord(decoding: record.encoded().rawSpan) == record)
+    record.settings = nil
+    try expectGolden(record.encoded(), "policy-removed")
+    #expect(try PolicyRecord(decoding: record.encoded().rawSpan) == record)
+  }
+
+  @Test func machine() throws {
+    var record = try Sample.machine()
+    try expectGolden(record.encoded(), "machine")
+    #expect(try MachineRecord(decoding: record.encoded().rawSpan) == record)
+    record.assignment?.disks = []
+    #expect(try MachineRecord(decoding: record.encoded().rawSpan) == record)
+    record.assignment = nil
+    try expectGolden(record.encoded(), "machine-unassigned")
+    #expect(try MachineRecord(decoding: record.encoded().rawSpan) == record)
+  }
+
   @Test func recordHead() throws {
     let bytes = Sample.encoded(Sample.record)
     try expectGolden(bytes, "record-head")
@@ -137,7 +159,7 @@ import Testing
     writer.append(Magic.record)
     #expect(String(decoding: writer.bytes, as: UTF8.self) == "SNAPSTORSREC")
     #expect(Magic.formatVersion == 1)
-    #expect(ObjectKind.allCases.map(\.rawValue) == Array(1...11) + [14])
+    #expect(ObjectKind.allCases.map(\.rawValue) == Array(1...14))
     #expect(Codec.allCases.map(\.rawValue) == [0, 1, 2])
     #expect(ChunkHash.allCases.map(\.recordedName) == ["sha256-tree16k", "xxh3-128"])
     #expect(

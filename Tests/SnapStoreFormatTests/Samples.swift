@@ -90,6 +90,27 @@ enum Sample {
       subject: .init(machine: try name("web.1"), sequence: 42, hash: seed))
   }
 
+  static func policy() throws -> PolicyRecord {
+    PolicyRecord(
+      name: ChangeName(try name("gold.1-a"), number: 3), time: time,
+      settings: .init(
+        schedule: Schedule("weekly fri,mon 02:30"),
+        zone: try #require(TimeZoneName("Europe/Berlin")),
+        rules: KeepRules(last: 3, daily: 7, weekly: 4, monthly: 12, yearly: 5),
+        softDeleteSeconds: 14 * 86400))
+  }
+
+  static func machine() throws -> MachineRecord {
+    MachineRecord(
+      name: ChangeName(try name("web.1"), number: 2), time: time,
+      assignment: .init(
+        policy: try name("gold.1-a"),
+        disks: [
+          .init(name: try name("root"), role: .os, source: "/srv/root.img"),
+          .init(name: try name("data-1"), role: .data, source: "/srv/ä.img"),
+        ]))
+  }
+
   static let record = PackRecord(
     kind: .chunk, codec: .lz4, rawLength: 262_144, storedLength: 4321, id: id(2),
     storedChecksum: 0x0123_4567_89AB_CDEF)
