@@ -24,9 +24,10 @@ struct PointDeleteCommand: ParsableCommand {
     commandName: "delete", abstract: "Delete a recovery point.",
     usage: "snapstore point delete <point> [--now --yes] [<options>]",
     discussion: """
-      For 14 days the point is only hidden: snapstore points --deleted shows it, and snapstore \
-      point undelete brings it back. After that, or at once with --now --yes, it is gone for ever. \
-      The space that nothing else needs is freed by the next snapstore collect.
+      For 14 days, or as long as the machine's policy says, the point is only hidden: snapstore \
+      points --deleted shows it, and snapstore point undelete brings it back. After that, or at \
+      once with --now --yes, it is gone for ever. The space that nothing else needs is freed by \
+      the next snapstore collect.
 
       A backup or restore that is under way and needs the point goes on undisturbed.
 
@@ -71,8 +72,11 @@ struct PointDeleteCommand: ParsableCommand {
         hint: "to let it go: snapstore point unpin \(id)")
     }
     let reserve = Reserve(vault)
+    let policy = try subject.flatMap { try Policies(vault).policy(of: $0.machine) }
     let record = try reserve.using {
-      try PointDeletion(vault, catalog).delete(id, subject: subject, isFinal: isFinal)
+      try PointDeletion(vault, catalog).delete(
+        id, subject: subject, isFinal: isFinal,
+        softDeleteSeconds: policy?.settings.softDeleteSeconds ?? SoftDelete.defaultSeconds)
     }
     reserve.make()
     try answer(console, id, record, vault)

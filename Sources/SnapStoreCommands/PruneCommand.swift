@@ -12,7 +12,8 @@ struct PruneCommand: ParsableCommand {
                       [--dry-run] [--yes] [<options>]
       """,
     discussion: """
-      Of each of the newest so many days, weeks, months and years that have points, the last \
+      A machine that has a policy is pruned by it; options are for machines that have none. Of \
+      each of the newest so many days, weeks, months and years that have points, the last \
       point is kept. So are pinned points, the newest one that a whole snapstore verify has \
       passed, and points made while the clock was wrong, which count for no period.
 
@@ -21,6 +22,7 @@ struct PruneCommand: ParsableCommand {
       machine's points would go, nothing is deleted without --yes.
 
       EXAMPLES:
+        snapstore prune
         snapstore prune --keep-daily 7 --keep-weekly 4 --dry-run
         snapstore prune --vm web --keep-last 3 --keep-monthly 12
       """)
@@ -54,9 +56,11 @@ struct PruneCommand: ParsableCommand {
         .notThere, "there is no recovery point of a machine named \(vm)",
         hint: "list them with: snapstore points")
     }
-    let given = try givenRules(host)
-    let plans = try prune.plan { machine in
-      vm == nil || vm == machine ? given : nil
+    let rules = try PruneRules(
+      policies: try Policies(vault), given: try givenRules(host), machine: vm, host: host)
+    let plans = try prune.plan(rules.rules(of:))
+    for machine in prune.machines where rules.isUnclear(machine) {
+      console.warn("what policy machine \(machine) has can't be read: its points stay")
     }
     for point in prune.unreadable {
       console.warn("recovery point \(point) can't be read: it stays")
@@ -95,6 +99,49 @@ struct PruneCommand: ParsableCommand {
       "\(plan.going.count) of the \(plan.points.count) points of \(plan.machine) would go; "
         + "nothing was deleted",
       hint: "look with --dry-run, and say --yes if it is right")
+  }
+}
+
+/// Which rules hold for a machine: those of its policy, or those that were typed.
+private struct PruneRules {
+  private let policies: Policies
+  private let given: Prune.Rules?
+  private let machine: Name?
+  private let host: HostSystem
+
+  /// `machine`: the only one that is to be pruned, if there is one.
+  init(policies: Policies, given: Prune.Rules?, machine: Name?, host: HostSystem) throws {
+    self.policies = policies
+    self.given = given
+    self.machine = machine
+    self.host = host
+    if let machine, let policy = policies.policy(of: machine), given != nil {
+      throw Failure(
+        .wrongUsage, "machine \(machine) is pruned by its policy \(policy.name)",
+        hint: "change that: snapstore policy set \(policy.name) --keep-…")
+    }
+    let hasPolicies = policies.machines.contains { machine == nil || $0.name == machine }
+    guard given != nil || hasPolicies || !policies.unreadable.isEmpty else {
+      throw Failure(
+        .wrongUsage, "no rule says which points to keep",
+        hint: "say for example --keep-daily 7, or make a policy: snapstore help policy")
+    }
+  }
+
+  /// Whether the machine has a policy, or may have one, that can't be read.
+  func isUnclear(_ name: Name) -> Bool {
+    guard machine == nil || machine == name else { return false }
+    if policies.unreadable.contains(where: { $0.isMachine && $0.name == name }) { return true }
+    return policies.machines.contains { $0.name == name } && policies.policy(of: name) == nil
+  }
+
+  func rules(of name: Name) throws -> Prune.Rules? {
+    guard machine == nil || machine == name, !isUnclear(name) else { return nil }
+    guard let policy = policies.policy(of: name) else { return given }
+    return Prune.Rules(
+      keep: policy.settings.rules,
+      zone: try TimeZoneFiles.rules(named: policy.settings.zone, calls: host.calls),
+      softDeleteSeconds: policy.settings.softDeleteSeconds, policy: policy.name)
   }
 }
 

@@ -146,7 +146,7 @@ package struct Backup: Sendable {
   ) throws -> RecoveryPoint {
     let vault = session.vault
     let catalog = try PointCatalog(vault)
-    let vaultTime = VaultTime(points: catalog.kept.lazy.map(\.point))
+    let vaultTime = try VaultTime(vault, catalog)
     var pointDisks: [PointDisk] = []
     for (position, source) in sources.enumerated() {
       var figures = results[position].figures

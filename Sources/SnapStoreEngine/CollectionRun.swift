@@ -38,7 +38,7 @@ struct CollectionRun {
     var round = CollectionRound(base: try vault.newestEpoch())
     number = round.number
     try declareTheDead(&round, look)
-    let over = try finishSoftDeletes(round)
+    let over = try finishSoftDeletes()
     let candidates = try vault.listPacks()
     let points = try findRoots(&round, look, over: Set(over))
 
@@ -59,10 +59,10 @@ struct CollectionRun {
   }
 
   /// Makes final what was deleted long enough ago.
-  private mutating func finishSoftDeletes(_ round: CollectionRound) throws -> [PointID] {
+  private mutating func finishSoftDeletes() throws -> [PointID] {
     let now = vault.now()
     let catalog = try PointCatalog(vault)
-    let vaultTime = VaultTime(points: catalog.kept.lazy.map(\.point), epoch: round.base)
+    let vaultTime = try VaultTime(vault, catalog)
     let over = try PointDeletion(vault, at: vaultTime.recordTime(at: now)).finishSoftDeletes(
       at: vaultTime.expiryTime(at: now), isDry: options.isDryRun)
     epochTime = vaultTime.time(at: now)

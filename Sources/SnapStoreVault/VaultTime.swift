@@ -38,7 +38,7 @@ package struct VaultTime: Sendable {
   }
 
   /// As the vault is now. A decision of a collection that can't be read counts for nothing.
-  package init(_ vault: Vault, _ catalog: PointCatalog, longestInterval: Int64 = 0) throws {
+  package init(_ vault: Vault, _ catalog: PointCatalog) throws {
     var epoch: EpochRecord?
     do {
       epoch = try vault.newestEpoch()
@@ -46,7 +46,8 @@ package struct VaultTime: Sendable {
       guard damageReason(error) != nil else { throw error }
     }
     self.init(
-      points: catalog.kept.lazy.map(\.point), epoch: epoch, longestInterval: longestInterval)
+      points: catalog.kept.lazy.map(\.point), epoch: epoch,
+      longestInterval: try Policies(vault).longestInterval)
   }
 
   /// A run, by the vault's time. Of two at one time, the one counts whose clock was right: so a

@@ -66,6 +66,46 @@ struct PruneProgramTests {
     #expect(try listed() == [ids[3]])
   }
 
+  @Test("a machine's policy says what is kept and for how long the rest comes back")
+  func policy() throws {
+    let ids = vault.points.map(\.id)
+    #expect(try run("policy", "set", "gold", "--keep-last", "3", "--soft-delete", "2d").status == 0)
+    vault.expectClear(try run("prune"), [64], "no machine has it yet")
+    #expect(
+      try run("policy", "assign", "gold", "--vm", "disk", "--data-disk", "disk.img").status == 0)
+    let typed = try run("prune", "--vm", "disk", "--keep-last", "1", "--yes")
+    vault.expectClear(typed, [64], "a policy, and options")
+    #expect(typed.errors.contains("policy gold"))
+    // Options are for machines without a policy: here is none.
+    let done = try run("prune", "--keep-last", "1", "--json").object()
+    #expect(done["deleted_points"] as? Int == 1 && done["kept_points"] as? Int == 3)
+    #expect(((done["machines"] as? [[String: Any]])?.first)?["policy"] as? String == "gold")
+    #expect(try listed() == Array(ids.suffix(3)))
+    // Two days of soft delete, of the policy, also by hand.
+    let deleted = try run("point", "delete", ids[1], "--json").object()
+    let until = try #require(deleted["undelete_until"] as? String)
+    let days = try #require(ISO8601DateFormatter().date(from: until)).timeIntervalSinceNow / 86400
+    #expect(days > 1.9 && days < 2.1)
+  }
+
+  @Test("where a policy can't be read, nothing is deleted")
+  func unreadablePolicy() throws {
+    #expect(try run("policy", "set", "gold", "--keep-last", "1").status == 0)
+    #expect(
+      try run("policy", "assign", "gold", "--vm", "disk", "--data-disk", "disk.img").status == 0)
+    for folder in ["policies", "machines"] {
+      try vault.copyVault(to: "damaged")
+      for object in try vault.objects(folder, vault: "damaged") {
+        try snapstore.write(object, [1, 2, 3])
+      }
+      let result = try snapstore("prune", "--vault", "damaged", "--keep-last", "1", "--yes")
+      #expect(result.status == 0 && result.errors.contains("its points stay"), "\(result.errors)")
+      let left = try snapstore("points", "--vault", "damaged", "--json").json().first
+      #expect((left as? [Any])?.count == 4)
+      try vault.remove("damaged")
+    }
+  }
+
   @Test("a pinned point is not deleted, and is shown as pinned")
   func pins() throws {
     let id = vault.points[1].id
