@@ -103,6 +103,7 @@ final class PackVerification: Sendable {
       return directory
     } catch {
       guard let damage = DamageReport.cause(of: error) else { throw error }
+      if try session.hasGone(pack) { return [] }
       report.add(pack: pack, at: damage.offset, damage.problem)
       return try index.entries(of: pack)
     }
@@ -130,7 +131,7 @@ final class PackVerification: Sendable {
       let alone = PackCheck.runs(of: read.run.pack, [entry], byteCount: buffers.bufferByteCount)
       if try Self.tolerating({ try check.read(alone[0], into: read.buffer) }) == true {
         check.check([(entry, 0)], in: read.buffer.bytes) { take($1, of: $0, in: read.run.pack) }
-      } else {
+      } else if try !session.hasGone(read.run.pack) {
         note(entry, in: read.run.pack, "the record can't be read")
       }
     }

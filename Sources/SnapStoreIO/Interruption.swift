@@ -44,14 +44,17 @@ package final class Interruption: Sendable {
   }
 }
 
-/// Raises an interruption when the process gets SIGINT or SIGTERM for the first time; the second
-/// time the process dies as it would have.
+/// Raises an interruption when the process gets SIGINT, SIGTERM or SIGHUP for the first time; the
+/// second time the process dies as it would have. A SIGHUP that the process was started to ignore
+/// (`nohup`) stays ignored.
 package final class SignalWatch: @unchecked Sendable {
   // Sendable because Dispatch allows its sources to be cancelled from any thread.
   private let sources: [any DispatchSourceSignal]
+  private let numbers: [Int32]
 
   package init(_ interruption: Interruption) {
-    sources = [SIGINT, SIGTERM].map { number in
+    numbers = [SIGINT, SIGTERM] + (Self.isIgnored(SIGHUP) ? [] : [SIGHUP])
+    sources = numbers.map { number in
       Glibc.signal(number, SIG_IGN)
       let source = DispatchSource.makeSignalSource(
         signal: number, queue: DispatchQueue(label: "snapstore.signals"))
@@ -66,6 +69,15 @@ package final class SignalWatch: @unchecked Sendable {
 
   deinit {
     for source in sources { source.cancel() }
-    for number in [SIGINT, SIGTERM] { Glibc.signal(number, SIG_DFL) }
+    for number in numbers { Glibc.signal(number, SIG_DFL) }
+  }
+
+  private static func isIgnored(_ number: Int32) -> Bool {
+    var action = sigaction()
+    let result = unsafe sigaction(number, nil, &action)
+    precondition(result == 0)
+    // The handlers can't be compared but as numbers; see signal.h.
+    return unsafe unsafeBitCast(action.__sigaction_handler.sa_handler, to: Int.self)
+      == unsafeBitCast(SIG_IGN, to: Int.self)
   }
 }

@@ -147,6 +147,15 @@ package final class Session: Sendable {
   /// All bytes that the session has added to the vault.
   package var storedByteCount: UInt64 { counter.putByteCount }
 
+  /// Whether a pack of the listing was deleted since, as collections may do: it was condemned when
+  /// the session began, and nothing needs it. Any other pack stays for as long as the session.
+  package func hasGone(_ pack: SerialName) throws -> Bool {
+    guard condemned.condemned.contains(pack) || condemned.doomed.contains(pack) else {
+      return false
+    }
+    return try vault.store.open(.pack(pack)) == nil
+  }
+
   /// A name for the session's next pack or index segment.
   func nextName() -> SerialName {
     SerialName(

@@ -53,7 +53,9 @@ extension Vault {
     return try delete(old)
   }
 
-  /// Tombstones of points that are gone and that no point which is left names as the one before it.
+  /// Tombstones of points that are gone, and that nothing is explained by any more: no point which
+  /// is left names them as the one before it, and the machine has, or had, one after them. (What
+  /// was its newest point explains why a host that made it does not find it.)
   package func deleteOldTombstones() throws -> UInt64 {
     var names: [PointID: [TombstoneName]] = [:]
     for object in try store.list(VaultFolder.tombstones) {
@@ -64,11 +66,20 @@ extension Vault {
     let tombstones = try Tombstones(self)
     let left = try VaultLook(self).points()
     let explained = Set(left.points.values.flatMap(\.previous))
+    var newest: [Name: UInt64] = [:]
+    for point in left.points.values {
+      newest[point.machine] = max(newest[point.machine] ?? 0, point.sequence)
+    }
+    for subject in tombstones.gone.values {
+      newest[subject.machine] = max(newest[subject.machine] ?? 0, subject.sequence)
+    }
     let there = Set(left.points.keys).union(left.unreadable)
     var freed: UInt64 = 0
     for (point, all) in names where !there.contains(point) && tombstones.isFinal(point) {
       guard let record = tombstones.newest[point]?.record,
-        record.subject.map({ !explained.contains($0.hash) }) ?? true
+        record.subject.map({
+          !explained.contains($0.hash) && $0.sequence < newest[$0.machine] ?? 0
+        }) ?? true
       else { continue }
       freed += try delete(all.sorted().map { .tombstone($0) })
     }

@@ -62,13 +62,13 @@ struct TerminalTests {
     }
   }
 
-  @Test("an interrupted run leaves no bar")
-  func interrupted() throws {
+  @Test("an interrupted run leaves no bar", arguments: [SIGINT, SIGTERM, SIGHUP])
+  func interrupted(_ signal: Int32) throws {
     #expect(try snapstore("vault", "create", "v").status == 0)
     try withLongRun {
       let run = try snapstore.onTerminal(["backup", "--vault", "v", "disk.img", "--jobs", "1"]) {
         text, program in
-        if text.contains("%") { program.interrupt() }
+        if text.contains("%") { kill(program.processIdentifier, signal) }
       }
       guard run.status == 130 else { return false }
       #expect(!bars(run.terminal).isEmpty)

@@ -15,6 +15,8 @@ struct CollectInterleavingTests {
   enum Work: String, CaseIterable, Sendable {
     case collect, backup, backupOfDeleted, restore, deleteAndCollect, deleteParentAndCollect
     case verify
+    /// A verification of a vault in which packs are condemned, and not deleted yet.
+    case verifyCondemned
   }
 
   private static let contents = (0..<3).map { TestContent.mixed(400_000, seed: UInt64(40 + $0)) }
@@ -26,7 +28,7 @@ struct CollectInterleavingTests {
     var kept: PointID
     var other: PointID
 
-    init() throws {
+    init(for work: Work) throws {
       fixture = try EngineFixture()
       let contents = CollectInterleavingTests.contents
       let half = Array(contents[0].prefix(200_000)) + contents[1].suffix(200_000)
@@ -34,6 +36,11 @@ struct CollectInterleavingTests {
       kept = try fixture.backup(try fixture.image("disk", half), machine: "a").point.id
       other = try fixture.backup(try fixture.image("other", contents[2]), machine: "b").point.id
       try fixture.delete(old)
+      guard work == .verifyCondemned else { return }
+      // Beside a reader that began before, a collection can only condemn.
+      let reader = try Session.beginReading(try fixture.vault(), leaningOn: [kept])
+      try fixture.collect(maximumDeadPercent: 0)
+      reader.end()
     }
 
     func run(_ work: Work) throws {
@@ -55,7 +62,7 @@ struct CollectInterleavingTests {
       case .deleteParentAndCollect:
         try fixture.delete(kept)
         try fixture.collect(maximumDeadPercent: 0)
-      case .verify:
+      case .verify, .verifyCondemned:
         let damaged = try fixture.verify().damaged.map { "\($0.object) \($0.problem)" }
         #expect(damaged.isEmpty, "\(damaged)")
       }
@@ -79,13 +86,13 @@ struct CollectInterleavingTests {
     (.collect, .collect), (.collect, .backup), (.collect, .backupOfDeleted), (.collect, .restore),
     (.collect, .deleteAndCollect), (.backup, .deleteParentAndCollect),
     (.backupOfDeleted, .collect), (.restore, .deleteParentAndCollect),
-    (.verify, .deleteAndCollect), (.verify, .collect),
+    (.verify, .deleteAndCollect), (.verify, .collect), (.verifyCondemned, .collect),
   ]
 
   /// The calls of a run at which others come between: each listing and each new object, and some
   /// of the rest.
   private static func calls(of work: Work) throws -> [Int] {
-    let place = try Place()
+    let place = try Place(for: work)
     let events = Lock<[ObservedStore.Event]>([])
     place.fixture.wrap = { store in
       ObservedStore(store) { event in events.withLock { $0.append(event) } }
@@ -105,7 +112,7 @@ struct CollectInterleavingTests {
     let calls = try Self.calls(of: work)
     #expect(calls.count > 10)
     for call in calls {
-      let place = try Place()
+      let place = try Place(for: work)
       let made = Lock(0)
       let failure = Lock<(any Error)?>(nil)
       place.fixture.wrap = { store in
