@@ -20,6 +20,9 @@ package struct LinuxSystemCalls: SystemCalls {
   }
 
   package func close(_ file: Int32) throws(Errno) {
+    // A process that another thread starts right now has every descriptor until it becomes its
+    // program, and with them the lock.
+    _ = flock(file, LOCK_UN)
     try check(Glibc.close(file))
   }
 

@@ -1,3 +1,4 @@
+import Glibc
 import SnapStoreIO
 import SnapStoreTestSupport
 import SystemPackage
@@ -49,6 +50,20 @@ import Testing
     let fifo = try OpenFile(
       directory.path("fifo"), .read(followLinks: false), calls: calls)
     #expect(try fifo.status().kind == .fifo)
+  }
+
+  /// A second descriptor of the open file stands for a child process that is just being started.
+  @Test func aLockGoesWithItsFileThoughAChildHasItStill() throws {
+    let path = try directory.write([1], to: "locked")
+    let access = FileAccess.read(followLinks: false)
+    let file = try calls.open(path, in: calls.workingDirectory, access)
+    #expect(try calls.tryLock(file))
+    let childs = dup(file)
+    defer { close(childs) }
+    let other = try OpenFile(path, access, calls: calls)
+    #expect(try !other.tryLock())
+    try calls.close(file)
+    #expect(try other.tryLock())
   }
 
   @Test func canonicalPaths() throws {
