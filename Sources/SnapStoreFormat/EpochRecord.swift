@@ -104,7 +104,7 @@ package struct EpochRecord: Hashable, Sendable {
     let identityBody = try object.body(SectionType.identity)
     var identity = ByteReader(identityBody.rawSpan)
     number = try identity.uint64()
-    guard number > 0 else { throw .damaged("has number 0") }
+    guard 1...EpochName.maximumNumber ~= number else { throw .damaged("has number \(number)") }
     session = try SessionID(from: &identity)
     time = try Timestamp(from: &identity)
     try identity.finish()
@@ -139,6 +139,8 @@ package struct EpochRecord: Hashable, Sendable {
 
 /// The name of an epoch: its number as 8 hexadecimal digits, or more where it needs them.
 package struct EpochName: Hashable, Sendable, Comparable, CustomStringConvertible {
+  /// No epoch has a higher number, so that the one behind it can be told.
+  package static let maximumNumber = UInt64(Int64.max)
   package let number: UInt64
 
   package init(_ number: UInt64) {
@@ -147,7 +149,9 @@ package struct EpochName: Hashable, Sendable, Comparable, CustomStringConvertibl
 
   /// From the text that `description` gives; nil for anything else.
   package init?(_ text: some StringProtocol) {
-    guard let number = Hexadecimal.number(text), number > 0 else { return nil }
+    guard let number = Hexadecimal.number(text), 1...Self.maximumNumber ~= number else {
+      return nil
+    }
     self.number = number
   }
 

@@ -84,7 +84,7 @@ package struct TombstoneRecord: Equatable, Sendable {
     var identity = ByteReader(identityBody.rawSpan)
     let point = try PointID(from: &identity)
     let number = try identity.uint64()
-    guard number > 0 else { throw .damaged("has number 0") }
+    guard 1...TombstoneName.maximumNumber ~= number else { throw .damaged("has number \(number)") }
     name = TombstoneName(point: point, number: number)
     let rawState = try identity.uint32()
     guard let state = State(rawValue: rawState) else {
@@ -114,6 +114,8 @@ package struct TombstoneRecord: Equatable, Sendable {
 
 /// The name of a tombstone: its point, and which step of the point's life it is, from 1 on.
 package struct TombstoneName: Hashable, Sendable, Comparable, CustomStringConvertible {
+  /// No step has a higher number, so that the one behind it can be told.
+  package static let maximumNumber = UInt64(Int64.max)
   package let point: PointID
   package let number: UInt64
 
@@ -125,7 +127,8 @@ package struct TombstoneName: Hashable, Sendable, Comparable, CustomStringConver
   /// From the text that `description` gives; nil for anything else.
   package init?(_ text: some StringProtocol) {
     guard let dash = text.lastIndex(of: "-"), let point = PointID(text[..<dash]),
-      let number = Hexadecimal.number(text[text.index(after: dash)...]), number > 0
+      let number = Hexadecimal.number(text[text.index(after: dash)...]),
+      1...Self.maximumNumber ~= number
     else { return nil }
     self.init(point: point, number: number)
   }

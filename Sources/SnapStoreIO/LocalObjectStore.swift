@@ -120,6 +120,8 @@ package final class LocalObjectStore: ObjectStore {
       case .noSuchFileOrDirectory: return nil
       case .tooManySymbolicLinkLevels:
         throw StoreError(.notAnObject, "\(location)/\(name) is a symbolic link, not an object")
+      case .noSuchAddressOrDevice:
+        throw StoreError(.notAnObject, "\(location)/\(name) is a socket, not an object")
       default: throw error
       }
     }

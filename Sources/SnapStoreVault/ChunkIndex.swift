@@ -140,7 +140,7 @@ package final class ChunkIndex: Sendable {
   /// Whether a segment over this pack should be there: its session has committed, and it was not
   /// deleted since it was listed.
   private func isOverlooked(_ pack: SerialName) throws -> Bool {
-    try hasCommitted(pack.session) && session.vault.store.open(.pack(pack)) != nil
+    try hasCommitted(pack.session) && session.vault.isThere(.pack(pack))
   }
 
   /// The packs of the session's listing that no open segment covers, in order.
@@ -216,7 +216,7 @@ package final class ChunkIndex: Sendable {
   @discardableResult
   private func addByDirectory(_ pack: CoveredPack) throws -> Bool {
     // A doomed one may be deleted at any moment.
-    guard try session.vault.store.open(.pack(pack.name)) != nil else { return false }
+    guard try session.vault.isThere(.pack(pack.name)) else { return false }
     let directory: [PackDirectoryEntry]
     do {
       directory = try packs.directory(pack.name, vault: session.vault.descriptor.id)

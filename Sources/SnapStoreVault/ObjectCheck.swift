@@ -94,7 +94,7 @@ package struct ObjectCheck {
 
   private func checkDescriptor() throws {
     let name = ObjectName.vaultDescriptor
-    guard try vault.store.open(name) != nil else {
+    guard try vault.isThere(name) else {
       report.add(name, "is missing; a copy in a recovery point is used")
       return
     }
@@ -119,7 +119,7 @@ package struct ObjectCheck {
     for entry in catalog.kept {
       for copy in 1...2 {
         let name = ObjectName.point(entry.point.id, copy: copy)
-        if try vault.store.open(name) == nil {
+        if try !vault.isThere(name) {
           guard try !isGone(entry.point.id) else { break }
           report.add(name, "is missing; the other copy is used")
         } else {
@@ -150,7 +150,7 @@ package struct ObjectCheck {
       guard outcome.session == id else { throw .damaged("is that of session \(outcome.session)") }
     }
     for point in catalog.kept.map(\.point)
-    where try vault.store.open(.outcome(point.session)) == nil && !isGone(point.id) {
+    where try !vault.isThere(.outcome(point.session)) && !isGone(point.id) {
       report.add(.outcome(point.session), "is missing; its copy is used")
     }
   }
@@ -184,8 +184,7 @@ package struct ObjectCheck {
   /// Whether a point was deleted for ever while this check went on: then its objects go one by one.
   private func isGone(_ point: PointID) throws -> Bool {
     if try Tombstones(vault, of: point).isFinal(point) { return true }
-    return try vault.store.open(.point(point, copy: 1)) == nil
-      && vault.store.open(.point(point, copy: 2)) == nil
+    return try !vault.isThere(.point(point, copy: 1)) && !vault.isThere(.point(point, copy: 2))
   }
 
   /// Each point names those before it by their hashes, and counts on from them. The tombstones of

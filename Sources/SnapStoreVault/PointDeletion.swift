@@ -71,8 +71,7 @@ package struct PointDeletion: Sendable {
     }
     // Whoever was held up here may come after everything of the point is gone.
     guard
-      try vault.store.open(.point(point, copy: 1)) != nil
-        || vault.store.open(.point(point, copy: 2)) != nil
+      try vault.isThere(.point(point, copy: 1)) || vault.isThere(.point(point, copy: 2))
     else { throw VaultError(.notThere, "recovery point \(point) is gone") }
     return record
   }
@@ -83,7 +82,7 @@ package struct PointDeletion: Sendable {
       SoftDelete.isOver($0, at: now)
     }.sorted { $0.name < $1.name }
     if !isDry {
-      for record in over {
+      for record in over where record.name.number < TombstoneName.maximumNumber {
         // Somebody may bring it back at this moment: then this number is taken.
         _ = try put(
           TombstoneRecord(
@@ -107,6 +106,11 @@ package struct PointDeletion: Sendable {
       switch try next(newest) {
       case .holds(let record): return record
       case .step(let state, let seconds, let subject):
+        guard newest?.name.number != TombstoneName.maximumNumber else {
+          throw VaultError(
+            .damaged, "the tombstones of recovery point \(point) have no next number",
+            hint: "verify the vault: snapstore verify")
+        }
         let record = TombstoneRecord(
           name: TombstoneName(point: point, number: (newest?.name.number ?? 0) + 1), state: state,
           time: time, softDeleteSeconds: seconds, subject: subject)

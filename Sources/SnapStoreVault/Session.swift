@@ -153,7 +153,7 @@ package final class Session: Sendable {
     guard condemned.condemned.contains(pack) || condemned.doomed.contains(pack) else {
       return false
     }
-    return try vault.store.open(.pack(pack)) == nil
+    return try !vault.isThere(.pack(pack))
   }
 
   /// A name for the session's next pack or index segment.

@@ -37,7 +37,7 @@ extension Vault {
   private func delete(_ names: [ObjectName]) throws -> UInt64 {
     var freed: UInt64 = 0
     for name in names {
-      let byteCount = try store.open(name)?.byteCount ?? 0
+      let byteCount = try readable { try store.open(name)?.byteCount } ?? 0
       if try store.delete(name) { freed += byteCount }
     }
     return freed

@@ -106,6 +106,16 @@ package struct Vault: Sendable, CustomStringConvertible {
     Vault(store: store, descriptor: descriptor, host: host, log: log)
   }
 
+  /// Whether something has this name, be it an object or what can't be read as one.
+  func isThere(_ name: ObjectName) throws -> Bool {
+    do {
+      return try store.open(name) != nil
+    } catch {
+      guard damageReason(error) != nil else { throw error }
+      return true
+    }
+  }
+
   package func now() -> Timestamp {
     let time = host.clock.now()
     return Timestamp(seconds: time.seconds, nanoseconds: time.nanoseconds)

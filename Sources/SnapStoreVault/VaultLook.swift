@@ -68,7 +68,7 @@ package struct VaultLook: Sendable {
   /// Ends a dead writer's session, unless it has ended.
   package func abort(_ session: SessionID) throws {
     let outcome = SessionOutcome(session: session, verdict: .aborted)
-    guard try vault.store.open(.outcomeCopy(session)) == nil else { return }
+    guard try !vault.isThere(.outcomeCopy(session)) else { return }
     if try vault.store.put(.outcome(session), outcome.encoded()) {
       vault.log.info("session \(session) died; it is ended")
     }

@@ -18,7 +18,7 @@ struct HostileVaultTests {
 
   /// What stands in an object's place.
   enum Impostor: String, CaseIterable, Sendable {
-    case link, danglingLink, fifo, directory, deviceLink, hugeSparseFile
+    case link, danglingLink, fifo, socket, directory, deviceLink, hugeSparseFile
   }
 
   private func put(_ impostor: Impostor, at path: String) throws {
@@ -33,6 +33,7 @@ struct HostileVaultTests {
         atPath: full, withDestinationPath: snapstore.path("outside/content"))
     case .danglingLink: try manager.createSymbolicLink(atPath: full, withDestinationPath: "none")
     case .fifo: #expect(makeFIFO(full))
+    case .socket: #expect(makeSocket(full))
     case .directory:
       try manager.createDirectory(atPath: full, withIntermediateDirectories: false)
     case .deviceLink:

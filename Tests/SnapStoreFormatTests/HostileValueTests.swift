@@ -277,7 +277,14 @@ import Testing
       }
     }
     // Behind the point's ID of 8 + 23 bytes: number, state.
-    #expect(try refusal(1) { $0.put(UInt64(0), at: 31) } == .damaged)
+    for number in [0, 1 << 63, .max] as [UInt64] {
+      #expect(try refusal(1) { $0.put(number, at: 31) } == .damaged)
+    }
+    for text in ["7fffffffffffffff", "8000000000000000", "ffffffffffffffff"] {
+      let isName = text.hasPrefix("7")
+      #expect((TombstoneName("\(Sample.pointID)-\(text)") != nil) == isName)
+      #expect((EpochName(text) != nil) == isName)
+    }
     #expect(try refusal(1) { $0.put(UInt32(0), at: 39) } == .unsupported)
     #expect(try refusal(1) { $0.put(UInt32(4), at: 39) } == .unsupported)
     #expect(try refusal(1) { $0[8] = UInt8(ascii: "/") } == .damaged)

@@ -182,12 +182,13 @@ import Testing
     try directory.link("things/dangling", to: "nowhere")
     try directory.makeFolder("things/folder")
     #expect(makeFIFO(directory.path("things/fifo")))
+    #expect(makeSocket(directory.path("things/socket")))
     _ = try directory.write([1], to: "things/.hidden")
     _ = try directory.write([1], to: "things/with space")
     let store = try open()
     #expect(try store.put(name, [7]))
     #expect(try store.list("things").map(\.name) == [name])
-    for key in ["link", "dangling", "folder", "fifo"] {
+    for key in ["link", "dangling", "folder", "fifo", "socket"] {
       let odd = ObjectName(folder: "things", key: key)
       expect(.notAnObject) { _ = try store.open(odd) }
       #expect(try !store.put(odd, [9]), "the name is taken: \(key)")

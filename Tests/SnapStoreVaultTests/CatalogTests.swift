@@ -233,5 +233,15 @@ struct CatalogTests {
     #expect(throws: VaultError.self) { try deletion.undelete(second) }
     #expect(try deletion.delete(second, subject: nil, isFinal: true).name.number == 4)
     #expect(try known() == [first])
+    // A hostile vault has no number left for the next step.
+    let last = TombstoneRecord(
+      name: TombstoneName(point: first, number: TombstoneName.maximumNumber), state: .deleted,
+      time: Timestamp(seconds: 0), softDeleteSeconds: 1, subject: nil)
+    #expect(
+      try vault.store.put(
+        ObjectName(folder: "tombstones", key: "\(last.name)"), last.encoded()))
+    #expect(throws: VaultError.self) { try deletion.delete(first, subject: nil, isFinal: true) }
+    #expect(throws: VaultError.self) { try deletion.undelete(first) }
+    #expect(try over(100).contains(first))
   }
 }
