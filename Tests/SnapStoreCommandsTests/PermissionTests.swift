@@ -123,7 +123,8 @@ struct PermissionTests {
     #expect(backup.errors.contains("o space"), "\(backup.errors)")
     #expect(backup.errors.contains("hint: free some space"), "\(backup.errors)")
     #expect(try listing("small/v") == before)
-    #expect(try vault.objects("packs", vault: "small/v") == packs)
+    // A pack that was finished before the space ended stays: the next run uses what is in it.
+    #expect(Set(try vault.objects("packs", vault: "small/v")).isSuperset(of: packs))
     for point in vault.points {
       #expect(try vault.expectRightOrClear(point, vault: "small/v", [], "beside the failed"))
     }
