@@ -119,10 +119,15 @@ let package = Package(
         logging, system,
       ],
       path: "Benchmarks/Suites", swiftSettings: settings),
+    .executableTarget(
+      name: "SnapStoreScale",
+      dependencies: ["SnapStoreEngine", "SnapStoreFormat", "SnapStoreSuites"],
+      path: "Benchmarks/Scale", swiftSettings: settings),
     .testTarget(
       name: "SnapStoreSuitesTests",
       dependencies: [
-        "SnapStoreEngine", "SnapStoreFormat", "SnapStoreSuites", "SnapStoreTestSupport",
+        "SnapStoreEngine", "SnapStoreFormat", "SnapStoreScale", "SnapStoreSuites",
+        "SnapStoreTestSupport", "snapstore",
       ],
       swiftSettings: settings),
   ],
@@ -147,11 +152,7 @@ if isMeasuring {
       name: "SnapStoreMicro",
       dependencies: ["SnapStoreSuites", .product(name: "Benchmark", package: "benchmark")],
       path: "Benchmarks/Micro", swiftSettings: settings,
-      plugins: [.plugin(name: "BenchmarkPlugin", package: "benchmark")]),
-    .executableTarget(
-      name: "SnapStoreScale",
-      dependencies: ["SnapStoreEngine", "SnapStoreFormat", "SnapStoreSuites"],
-      path: "Benchmarks/Scale", swiftSettings: settings),
+      plugins: [.plugin(name: "BenchmarkPlugin", package: "benchmark")])
   ]
 }
 
