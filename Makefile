@@ -107,10 +107,10 @@ bench-micro: deps ## measure cutting, hashing, coding, index, packs, maps one by
 	SNAPSTORE_BENCHMARKS=1 $(FEATURES) $(SWIFT) package --scratch-path .build/micro --disable-sandbox benchmark \
 	  --target SnapStoreMicro
 
-SCALE = .build/micro/release/SnapStoreScale
+SCALE = .build/release/SnapStoreScale
 CHUNKS ?= 1000000
 bench-scale: release ## measure a vault of CHUNKS (1000000) chunks, and one of 1,000 points
-	SNAPSTORE_BENCHMARKS=1 $(BUILD) -c release --scratch-path .build/micro --product SnapStoreScale
+	$(BUILD) -c release --product SnapStoreScale
 	Benchmarks/scale.py --snapstore $(SNAPSTORE) --tool $(SCALE) --work $(BENCH)/work \
 	  --chunks $(CHUNKS) --json $(BENCH)/scale.json
 

@@ -120,10 +120,15 @@ let package = Package(
         logging, system,
       ],
       path: "Benchmarks/Suites", swiftSettings: settings),
+    .executableTarget(
+      name: "SnapStoreScale",
+      dependencies: ["SnapStoreEngine", "SnapStoreFormat", "SnapStoreSuites"],
+      path: "Benchmarks/Scale", swiftSettings: settings),
     .testTarget(
       name: "SnapStoreSuitesTests",
       dependencies: [
-        "SnapStoreEngine", "SnapStoreFormat", "SnapStoreSuites", "SnapStoreTestSupport",
+        "SnapStoreEngine", "SnapStoreFormat", "SnapStoreScale", "SnapStoreSuites",
+        "SnapStoreTestSupport", "snapstore",
       ],
       swiftSettings: settings),
   ],
@@ -148,11 +153,7 @@ if isMeasuring {
       name: "SnapStoreMicro",
       dependencies: ["SnapStoreSuites", .product(name: "Benchmark", package: "benchmark")],
       path: "Benchmarks/Micro", swiftSettings: settings,
-      plugins: [.plugin(name: "BenchmarkPlugin", package: "benchmark")]),
-    .executableTarget(
-      name: "SnapStoreScale",
-      dependencies: ["SnapStoreEngine", "SnapStoreFormat", "SnapStoreSuites"],
-      path: "Benchmarks/Scale", swiftSettings: settings),
+      plugins: [.plugin(name: "BenchmarkPlugin", package: "benchmark")])
   ]
 }
 

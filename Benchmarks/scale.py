@@ -97,6 +97,7 @@ class Scale:
         self.program("points", "points")
         self.program("vault info", "vault", "info")
         self.program("verify --quick", "verify", "--quick", *limits)
+        self.program("collect --dry-run", "collect", "--dry-run", *limits)
         target = self.work / "restored"
         words = ["--point", "latest", "--disk", "disk-0", "--to", target, *limits]
         self.program("restore of one disk", "restore", *words)

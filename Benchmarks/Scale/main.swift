@@ -43,6 +43,7 @@ func run(_ words: [String]) throws {
     let lookups = try scale.lookUp(count: Int(try number(6)))
     try printLine([
       "open_seconds": lookups.openSeconds, "hits_per_second": lookups.hitsPerSecond,
+      "neighbors_per_second": lookups.neighborsPerSecond,
       "misses_per_second": lookups.missesPerSecond,
     ])
   default: throw SuiteError("no such work: \(words[0])")

@@ -1,3 +1,4 @@
+internal import Glibc
 internal import Logging
 internal import SnapStoreDisks
 package import SnapStoreEngine
@@ -60,15 +61,19 @@ package struct ScaleVault: Sendable {
     return try backup.run(sources, to: vault)
   }
 
-  /// What looking up reached, on one thread.
+  /// What looking up reached, on one thread: the opening by the clock, lookups a second of the
+  /// processor.
   package struct Lookups: Sendable {
     package var openSeconds: Double
+    /// Single chunks, in no order.
     package var hitsPerSecond: Double
+    /// All chunks of an extent together, extents in no order.
+    package var neighborsPerSecond: Double
     package var missesPerSecond: Double
   }
 
-  /// Opens the index, and looks for `count` chunks that are there, in no order, and as many that
-  /// are not.
+  /// Opens the index, and looks for `count` chunks that are there, in no order, for as many an
+  /// extent at a time, and for as many that are not.
   package func lookUp(count: Int) throws -> Lookups {
     let vault = try vault(LinuxSystemCalls())
     let clock = vault.host.clock
@@ -78,42 +83,69 @@ package struct ScaleVault: Sendable {
     let index = try ChunkIndex(session: session, memory: resources.indexByteCount)
     let opened = clock.monotonicSeconds()
 
-    let hits = chunkIDs(count, vault)
-    let hitsPerSecond = try rate(hits, clock) { id in
+    let hits = chunkIDs(count, inRunsOf: 1, vault)
+    let hitsPerSecond = try rate(hits) { id in
       try require(try !index.locations(of: id).isEmpty, "a chunk was not found")
     }
-    var state: UInt64 = 99
-    let misses = (0..<count).map { _ in
-      ChunkID(
-        SyntheticContent.next(&state), SyntheticContent.next(&state),
-        SyntheticContent.next(&state), SyntheticContent.next(&state))
+    let perExtent = min(count, FormatLimit.extent / chunkByteCount)
+    let neighbors = chunkIDs(count / perExtent * perExtent, inRunsOf: perExtent, vault)
+    let extents = stride(from: 0, to: neighbors.count, by: perExtent).map {
+      Array(neighbors[$0..<($0 + perExtent)])
     }
-    let missesPerSecond = try rate(misses, clock) { id in
-      try require(try index.locations(of: id).isEmpty, "a chunk was found that is not there")
+    let extentsPerSecond = try rate(extents) { ids in
+      try require(try !index.bestLocations(of: ids).contains(nil), "a chunk was not found")
+    }
+    var state: UInt64 = 99
+    let misses = extents.map {
+      $0.map { _ in
+        ChunkID(
+          SyntheticContent.next(&state), SyntheticContent.next(&state),
+          SyntheticContent.next(&state), SyntheticContent.next(&state))
+      }
+    }
+    let missesPerSecond = try rate(misses) { ids in
+      let found = try index.bestLocations(of: ids).contains { $0 != nil }
+      try require(!found, "a chunk was found that is not there")
     }
     return Lookups(
-      openSeconds: opened - start, hitsPerSecond: hitsPerSecond, missesPerSecond: missesPerSecond)
+      openSeconds: opened - start, hitsPerSecond: hitsPerSecond,
+      neighborsPerSecond: extentsPerSecond * Double(perExtent),
+      missesPerSecond: missesPerSecond * Double(perExtent))
   }
 
-  /// The IDs of chunks of the first day, chosen at random by a seed.
-  private func chunkIDs(_ count: Int, _ vault: Vault) -> [ChunkID] {
+  /// The IDs of chunks of the first day: runs of `length` that lie one behind the other, aligned,
+  /// chosen at random by a seed.
+  private func chunkIDs(_ count: Int, inRunsOf length: Int, _ vault: Vault) -> [ChunkID] {
     let disks = disks(day: 0)
-    let chunksPerDisk = chunkCount / UInt64(diskCount)
+    let runsPerDisk = max(1, chunkCount / UInt64(diskCount) / UInt64(length))
     var chunk = [UInt8](repeating: 0, count: chunkByteCount)
     var state: UInt64 = 1
-    return (0..<count).map { _ in
+    var ids: [ChunkID] = []
+    while ids.count < count {
       let disk = disks[Int(SyntheticContent.next(&state) % UInt64(diskCount))]
-      let offset = SyntheticContent.next(&state) % chunksPerDisk * UInt64(chunkByteCount)
-      chunk.withMutableRawSpan { disk.fill(&$0, at: offset) }
-      return vault.hasher.id(of: chunk.rawSpan, domain: .chunk)
+      let first = SyntheticContent.next(&state) % runsPerDisk * UInt64(length)
+      for number in first..<(first + UInt64(length)) {
+        chunk.withMutableRawSpan { disk.fill(&$0, at: number * UInt64(chunkByteCount)) }
+        ids.append(vault.hasher.id(of: chunk.rawSpan, domain: .chunk))
+      }
     }
+    return ids
   }
 
-  private func rate(
-    _ ids: [ChunkID], _ clock: any Clock, _ body: (ChunkID) throws -> Void
+  /// A second of the processor: what others do on the machine does not count.
+  private func rate<Element>(
+    _ elements: [Element], _ body: (Element) throws -> Void
   ) throws -> Double {
-    let start = clock.monotonicSeconds()
-    for id in ids { try body(id) }
-    return Double(ids.count) / max(clock.monotonicSeconds() - start, 1e-9)
+    let start = processorSeconds()
+    for element in elements { try body(element) }
+    return Double(elements.count) / max(processorSeconds() - start, 1e-9)
+  }
+
+  /// What this thread has used.
+  private func processorSeconds() -> Double {
+    var time = timespec()
+    let result = unsafe clock_gettime(CLOCK_THREAD_CPUTIME_ID, &time)
+    precondition(result == 0)
+    return Double(time.tv_sec) + Double(time.tv_nsec) / 1e9
   }
 }

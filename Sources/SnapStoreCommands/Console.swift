@@ -22,7 +22,7 @@ struct Console {
 
   /// One JSON value on one line.
   func print(_ value: JSONValue) throws {
-    try StandardOutput.write(try value.line() + "\n")
+    try StandardOutput.write(value.line() + "\n")
   }
 
   func warn(_ message: String) {

@@ -4,6 +4,7 @@ internal import SnapStoreVault
 
 /// What a collection knows of a pack from its directory.
 struct PackContent: Sendable {
+  var recordCount = 0
   var recordByteCount: UInt64 = 0
   var holdsNodes = false
 }
@@ -12,8 +13,9 @@ struct PackContent: Sendable {
 ///
 ///     walk the spans ─▶ extents
 ///
-/// What is marked was walked before, so what points share is walked once. Everything must be
-/// readable: the first thing that is not ends it.
+/// What is marked was walked before, so what points share is walked once. Chunks are marked many at
+/// once, in the order of their IDs, which is that of the index: a page of it that several of them
+/// are on is read once. Everything must be readable: the first thing that is not ends it.
 final class CollectionMarking: Sendable {
   private struct Job: Sendable {
     var disk: PointDisk
@@ -29,6 +31,12 @@ final class CollectionMarking: Sendable {
   private let resources: Resources
   private let progress: Progress
   private let interruption: Interruption
+  /// That extents name, and that are not marked yet.
+  private let chunks = Lock<[ChunkID]>([])
+  private let batchCount: Int
+  private let perExtent = FormatLimit.extent / FormatLimit.block
+  /// Held by the lane that marks chunks.
+  private let turn = Lock(())
 
   init(
     session: Session, index: ChunkIndex, marks: LiveMarks, resources: Resources,
@@ -40,6 +48,7 @@ final class CollectionMarking: Sendable {
     self.resources = resources
     self.progress = progress
     self.interruption = interruption
+    batchCount = resources.memoryByteCount / 8 / ChunkID.byteCount
     reader = ChunkReader(vault: session.vault, index: index)
   }
 
@@ -63,7 +72,8 @@ final class CollectionMarking: Sendable {
       while let pack = state.withLock({ $0.left.popFirst() }) {
         if work.isCancelled { return }
         let directory = try check.directory(of: pack)
-        var content = PackContent(holdsNodes: directory.first?.kind == .mapNode)
+        var content = PackContent(
+          recordCount: directory.count, holdsNodes: directory.first?.kind == .mapNode)
         for entry in directory {
           content.recordByteCount += LiveMarks.Life.byteCount(of: entry.record)
         }
@@ -102,6 +112,7 @@ final class CollectionMarking: Sendable {
       while let job = try jobs.receive() { try mark(job, check) }
     }
     try work.wait()
+    try markChunks(PackCheck(session: session), all: true)
     // A node may have been read from another copy than the one that was marked.
     if let finding = index.found.findings.first {
       throw VaultError(.damaged, "a copy of \(finding.id) is damaged; it is recorded now")
@@ -132,8 +143,31 @@ final class CollectionMarking: Sendable {
   private func mark(_ job: Job, _ check: PackCheck) throws {
     let map = DiskMapReader(reader: reader, disk: job.disk)
     let node = try map.extent(job.number, node: job.node, dataByteCount: job.dataByteCount)
-    for case .chunk(_, let id, _) in node.ranges { _ = try mark(id, .chunk, check) }
+    let isFull = chunks.withLock { chunks in
+      // Grown step by step, it would take twice as much.
+      if chunks.isEmpty { chunks.reserveCapacity(batchCount + resources.readLanes * perExtent) }
+      for case .chunk(_, let id, _) in node.ranges { chunks.append(id) }
+      return chunks.count >= batchCount
+    }
+    if isFull { try markChunks(check) }
     progress.add(job.dataByteCount)
+  }
+
+  /// Marks the chunks that wait for it. Lanes that come meanwhile wait too, so that no more than
+  /// two batches are held.
+  private func markChunks(_ check: PackCheck, all: Bool = false) throws {
+    try turn.withLock { _ in
+      var batch = chunks.withLock { chunks -> [ChunkID] in
+        guard chunks.count >= batchCount || all else { return [] }
+        defer { chunks = [] }
+        return chunks
+      }
+      batch.sort()
+      for (place, id) in batch.enumerated() where place == 0 || batch[place - 1] != id {
+        if place.isMultiple(of: 1 << 12) && interruption.isRaised { throw Interrupted() }
+        _ = try mark(id, .chunk, check)
+      }
+    }
   }
 
   /// True where it was not marked before.

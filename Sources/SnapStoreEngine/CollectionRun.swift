@@ -101,7 +101,7 @@ struct CollectionRun {
     let plan = session.packs.map { name, byteCount in
       CopyPlan.Pack(
         name: name, byteCount: byteCount, recordByteCount: contents[name]?.recordByteCount ?? 0,
-        liveByteCount: lives[name]?.byteCount ?? 0,
+        liveByteCount: lives[name]?.byteCount ?? 0, recordCount: contents[name]?.recordCount ?? 0,
         isCondemned: session.condemned.contains(name),
         holdsNodes: contents[name]?.holdsNodes ?? false)
     }

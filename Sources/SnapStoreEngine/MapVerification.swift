@@ -142,7 +142,10 @@ final class MapVerification: Sendable {
   private func unproven(
     _ places: [(request: ChunkReader.Request, offset: UInt64)]
   ) throws -> [(request: ChunkReader.Request, offset: UInt64)] {
-    if isQuick { return try places.filter { try index.locations(of: $0.request.id).isEmpty } }
+    if isQuick {
+      let known = try index.bestLocations(of: places.map(\.request.id))
+      return zip(places, known).filter { $1 == nil }.map(\.0)
+    }
     let open = places.filter { place in
       witnesses.map { !$0.contains(place.request.id, place.request.fingerprint) } ?? true
     }

@@ -177,10 +177,7 @@ package enum PackLayout {
   package static func decodeDirectory(
     _ body: RawSpan, section: SectionEntry
   ) throws(FormatError) -> [PackDirectoryEntry] {
-    try check(body, section)
-    guard body.byteCount.isMultiple(of: PackDirectoryEntry.byteCount) else {
-      throw .damaged("the directory has half an entry")
-    }
+    try checkDirectory(body, section)
     var reader = ByteReader(body)
     var entries: [PackDirectoryEntry] = []
     entries.reserveCapacity(body.byteCount / PackDirectoryEntry.byteCount)
@@ -195,6 +192,14 @@ package enum PackLayout {
       entries.append(entry)
     }
     return entries
+  }
+
+  /// Checks the bytes of a directory, and nothing yet of what they say.
+  static func checkDirectory(_ body: RawSpan, _ section: SectionEntry) throws(FormatError) {
+    try check(body, section)
+    guard body.byteCount.isMultiple(of: PackDirectoryEntry.byteCount) else {
+      throw .damaged("the directory has half an entry")
+    }
   }
 
   private static func check(_ body: RawSpan, _ section: SectionEntry) throws(FormatError) {

@@ -36,6 +36,7 @@ package final class ChunkIndex: Sendable {
 
   private let session: Session
   private let packs: PackReaders
+  private let directories: PackDirectories
   private let cache: PageCache
   private let state: Lock<State>
   /// Held by the lane that replaces a damaged segment.
@@ -46,14 +47,16 @@ package final class ChunkIndex: Sendable {
   /// What this run found damaged.
   package let found = FoundDamage()
 
-  /// Opens the index for a session. `memory`: bytes for cached pages and filters together; the
-  /// table takes half as much again. Most is for filters: 12 bits an entry answer for a new chunk
-  /// without a page, while the pages of a large index don't fit anyway.
+  /// Opens the index for a session. `memory`: bytes for filters, pack directories and cached pages
+  /// together; the table takes half as much again. Most is for filters: 12 bits an entry answer for
+  /// a new chunk without a page, while the pages of a large index don't fit anyway.
   /// What can't be read is logged as a warning, and done without.
   package init(session: Session, memory: Int) throws {
     self.session = session
     packs = PackReaders(store: session.vault.store)
-    cache = PageCache(byteCount: memory / 4)
+    directories = PackDirectories(
+      packs: packs, vault: session.vault.descriptor.id, byteCount: memory / 8)
+    cache = PageCache(byteCount: memory / 8)
     state = Lock(State(filterBudget: memory / 4 * 3))
     entriesPerSegment = max(1 << 14, min(1 << 17, memory / 512))
     isWritable = session.purpose == .write
@@ -240,10 +243,9 @@ package final class ChunkIndex: Sendable {
       for id in ids { isNew.append(state.table[id] == nil || state.lost.contains(id)) }
       return (state.segments, state.lost)
     }
+    var search = directories.search()
     for index in ids.indices where isNew[index] && !lost.contains(ids[index]) {
-      isNew[index] = try !copies(of: ids[index], in: segments).contains {
-        isGood($0) && !$0.isCondemned
-      }
+      isNew[index] = try !isReusable(ids[index], in: segments, &search)
     }
     state.withLock { state in
       for index in ids.indices where isNew[index] {
@@ -253,6 +255,30 @@ package final class ChunkIndex: Sendable {
       }
     }
   }
+
+  /// Whether a copy is known that may stand for the chunk when it is met again.
+  private func isReusable(
+    _ id: ChunkID, in segments: [IndexSegment], _ search: inout PackDirectories.Search
+  ) throws -> Bool {
+    if reusableNeighbor(id, in: segments, &search) != nil { return true }
+    guard let copy = try copies(of: id, in: segments).first(where: isReusable) else { return false }
+    try search.note(copy.location.pack)
+    return true
+  }
+
+  /// Where a chunk lies in a pack in which others were found lately. Filters are asked before any
+  /// directory but the last one: most of what that one does not have is new.
+  private func reusableNeighbor(
+    _ id: ChunkID, in segments: [IndexSegment], _ search: inout PackDirectories.Search
+  ) -> ChunkLocation? {
+    if let first = search.locationInFirst(of: id), !known.covers(first) { return first }
+    guard segments.contains(where: { $0.isLikely(id) }),
+      let other = search.locationInOthers(of: id), !known.covers(other)
+    else { return nil }
+    return other
+  }
+
+  private func isReusable(_ copy: IndexSegment.Copy) -> Bool { isGood(copy) && !copy.isCondemned }
 
   /// Takes note that no copy of a chunk or map node is good. The next claim of it is new again, so
   /// that a backup which meets the content stores it, and every point that uses it is healed.
@@ -274,6 +300,34 @@ package final class ChunkIndex: Sendable {
   /// Puts into the vault what this run found damaged. No error keeps a run from its end.
   package func recordDamage() { found.record(in: session, known: known) }
 
+  /// Of many chunks that are asked for together, in the order of their disk: where the best copy of
+  /// each lies, the first of `locations` or one as good; nil where that gives none.
+  package func bestLocations(
+    of ids: [ChunkID], doubtful: Bool = false
+  ) throws -> [ChunkLocation?] {
+    var (found, segments) = state.withLock { state in
+      (ids.map { id in state.table[id].flatMap { $0 } }, state.segments)
+    }
+    var search = directories.search()
+    for index in ids.indices where found[index] == nil {
+      found[index] = try bestLocation(of: ids[index], in: segments, &search, doubtful: doubtful)
+    }
+    return found
+  }
+
+  private func bestLocation(
+    of id: ChunkID, in segments: [IndexSegment], _ search: inout PackDirectories.Search,
+    doubtful: Bool
+  ) throws -> ChunkLocation? {
+    if let location = reusableNeighbor(id, in: segments, &search) { return location }
+    let copies = try copies(of: id, in: segments)
+    if let copy = copies.first(where: isReusable) {
+      try search.note(copy.location.pack)
+      return copy.location
+    }
+    return sorted(copies, of: id, doubtful: doubtful).first
+  }
+
   /// Every known copy of a chunk in finished packs, those in condemned ones last. With `doubtful`,
   /// those that are known to be damaged, or in packs that are missing or have another size, come
   /// behind them: nothing may be built on these, but a record that is there may still be good, and
@@ -284,13 +338,19 @@ package final class ChunkIndex: Sendable {
     let (own, segments) = state.withLock { state in
       (state.table[id].flatMap { $0 }, state.segments)
     }
-    let copies = try copies(of: id, in: segments)
-    var found = own.map { [$0] } ?? []
-    found += copies.filter { isGood($0) && !$0.isCondemned }.map(\.location)
-    found += copies.filter { isGood($0) && $0.isCondemned }.map(\.location)
-    if let last = state.withLock({ $0.condemned[id] }) { found.append(last) }
-    if doubtful { found += copies.filter { !isGood($0) }.map(\.location) }
-    return found
+    let others = sorted(try copies(of: id, in: segments), of: id, doubtful: doubtful)
+    return (own.map { [$0] } ?? []) + others
+  }
+
+  /// In the order in which `locations` has them, with what is in condemned packs without a segment.
+  private func sorted(
+    _ copies: [IndexSegment.Copy], of id: ChunkID, doubtful: Bool
+  ) -> [ChunkLocation] {
+    var sorted = copies.filter(isReusable).map(\.location)
+    sorted += copies.filter { isGood($0) && $0.isCondemned }.map(\.location)
+    if let last = state.withLock({ $0.condemned[id] }) { sorted.append(last) }
+    if doubtful { sorted += copies.filter { !isGood($0) }.map(\.location) }
+    return sorted
   }
 
   /// The copies that these segments tell of. What a damaged one covered is looked for in the table

@@ -44,11 +44,9 @@ package final class ChunkReader: Sendable {
   /// that lie together in one read. A chunk that is asked for twice is read once.
   package func fetch(_ requests: [Request], into buffer: Buffer) throws -> Fetched {
     var places: [(request: Int, location: ChunkLocation)] = []
-    for (number, request) in requests.enumerated() {
-      guard let location = try index.locations(of: request.id, doubtful: true).first else {
-        continue
-      }
-      places.append((number, location))
+    let best = try index.bestLocations(of: requests.map(\.id), doubtful: true)
+    for (number, location) in best.enumerated() {
+      if let location { places.append((number, location)) }
     }
     places.sort {
       ($0.location.pack, $0.location.record.offset) < ($1.location.pack, $1.location.record.offset)

@@ -10,24 +10,31 @@ package enum CopyPlan {
     /// directory counted.
     package var recordByteCount: UInt64
     package var liveByteCount: UInt64
+    package var recordCount: Int
     package var isCondemned: Bool
     /// Whether it holds map nodes: they are kept apart from chunks.
     package var holdsNodes: Bool
 
     package init(
       name: SerialName, byteCount: UInt64, recordByteCount: UInt64, liveByteCount: UInt64,
-      isCondemned: Bool, holdsNodes: Bool
+      recordCount: Int, isCondemned: Bool, holdsNodes: Bool
     ) {
       self.name = name
       self.byteCount = byteCount
       self.recordByteCount = recordByteCount
       self.liveByteCount = liveByteCount
+      self.recordCount = recordCount
       self.isCondemned = isCondemned
       self.holdsNodes = holdsNodes
     }
 
     package var deadByteCount: UInt64 {
       recordByteCount - min(recordByteCount, liveByteCount)
+    }
+    /// Whether it has room for more: one that ended at its number of records would be copied again
+    /// by each collection, and be as small again.
+    fileprivate var isSmall: Bool {
+      byteCount < CopyPlan.smallByteCount && recordCount < PackWriter.recordsPerPack / 2
     }
     fileprivate var deadShare: Double { Double(deadByteCount) / Double(max(1, recordByteCount)) }
   }
@@ -52,7 +59,7 @@ package enum CopyPlan {
       dead -= pack.deadByteCount
       total -= pack.deadByteCount
     }
-    let small = others.filter { !victims.contains($0.name) && $0.byteCount < smallByteCount }
+    let small = others.filter { !victims.contains($0.name) && $0.isSmall }
     for (_, tier) in Dictionary(grouping: small, by: Tier.init) where tier.count >= packsPerTier {
       victims.formUnion(tier.map(\.name))
     }

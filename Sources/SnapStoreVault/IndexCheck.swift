@@ -11,13 +11,12 @@ package struct IndexCheck {
     var count: UInt64 = 0
 
     mutating func add(_ id: ChunkID, _ kind: PackRecord.Kind, _ record: RecordPlace) {
-      var writer = ByteWriter(capacity: 64)
-      id.encode(to: &writer)
-      writer.append(record.offset)
-      writer.append(record.rawLength)
-      writer.append(record.storedLength)
-      writer.append(UInt64(kind.rawValue) << 8 | UInt64(record.codec.rawValue))
-      sum &+= Checksum.of(writer.bytes.rawSpan)
+      let words: InlineArray<7, UInt64> = [
+        id.words.0, id.words.1, id.words.2, id.words.3, record.offset,
+        UInt64(record.rawLength) << 32 | UInt64(record.storedLength),
+        UInt64(kind.rawValue) << 8 | UInt64(record.codec.rawValue),
+      ]
+      sum &+= Checksum.of(unsafe words.span.bytes)
       count += 1
     }
   }

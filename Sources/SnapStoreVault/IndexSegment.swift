@@ -126,45 +126,70 @@ final class IndexSegment: Sendable {
     return found
   }
 
-  func mayContain(_ id: ChunkID) throws -> Bool {
+  /// Whether the filter in memory does not say no; true where it is on disk.
+  func isLikely(_ id: ChunkID) -> Bool {
+    guard let filter else { return true }
+    let (page, offset) = filterPlace(of: id)
+    return IndexFilter.mayContain(
+      id, block: filter.rawSpan, at: Int(page) * IndexPage.byteCount + offset)
+  }
+
+  /// The page of the filter that tells of an ID, and where in it.
+  private func filterPlace(of id: ChunkID) -> (page: UInt64, offset: Int) {
     let block = IndexFilter.block(of: id, blocks: layout.blockCount)
     let (page, index) = block.quotientAndRemainder(dividingBy: UInt64(IndexFilter.blocksPerPage))
-    let offset = Int(index) * IndexFilter.blockByteCount
-    if let filter {
-      return IndexFilter.mayContain(
-        id, block: filter.rawSpan, at: Int(page) * IndexPage.byteCount + offset)
-    }
+    return (page, Int(index) * IndexFilter.blockByteCount)
+  }
+
+  func mayContain(_ id: ChunkID) throws -> Bool {
+    guard filter == nil else { return isLikely(id) }
+    let (page, offset) = filterPlace(of: id)
     let position = layout.filterOffset + page * UInt64(IndexPage.byteCount)
     return try withPage(at: position) { IndexFilter.mayContain(id, block: $0, at: offset) }
   }
 
+  /// Guesses by distance before a table that is not as expected is bisected.
+  private static let maximumGuesses = 6
+
   /// The first page whose last entry is not less than `id`; the number of pages if there is none.
-  /// IDs are uniformly distributed, so their first word tells nearly where; a table that is not
-  /// (hostile, or tiny) costs bisection.
+  /// IDs are uniformly distributed, so their first word tells nearly where, and how far a page's is
+  /// from that tells how much farther to go: two pages are read for most IDs, however many there
+  /// are. A table that is not so (hostile, or tiny) costs bisection.
   private func pageOfFirst(_ id: ChunkID) throws -> UInt64 {
     var low: UInt64 = 0
     var high = layout.entryPages
-    var guess = id.words.0.multipliedFullWidth(by: high).high
+    var guess = page(ofEntry: expectedEntries(in: id.words.0))
     var guesses = 0
     while low < high {
       let count = entryCount(ofPage: guess)
       let (first, last) = try withEntryPage(guess) {
         (IndexPage.id(0, in: $0), IndexPage.id(count - 1, in: $0))
       }
+      let start = guess * UInt64(IndexPage.entriesPerPage)
       if last < id {
         low = guess + 1
+        let ahead = expectedEntries(in: id.words.0 - last.words.0)
+        guess = page(ofEntry: start + UInt64(count) + ahead)
       } else if first < id {
         return guess
       } else {
         high = guess
+        let back = expectedEntries(in: first.words.0 - id.words.0)
+        guess = page(ofEntry: start - min(start, back + 1))
       }
       guesses += 1
-      let step = UInt64(1) << UInt64(min(guesses, 40))
-      guess = last < id ? min(low + step - 2, (low + high) / 2) : max(high - min(high, step), low)
-      if guesses > 8 || guess >= high { guess = (low + high) / 2 }
+      guess =
+        guesses > Self.maximumGuesses ? (low + high) / 2 : min(max(guess, low), max(high, 1) - 1)
     }
     return low
   }
+
+  /// How many entries IDs that span so much of the first word have.
+  private func expectedEntries(in span: UInt64) -> UInt64 {
+    span.multipliedFullWidth(by: layout.entryCount).high
+  }
+
+  private func page(ofEntry entry: UInt64) -> UInt64 { entry / UInt64(IndexPage.entriesPerPage) }
 
   private func entryCount(ofPage page: UInt64) -> Int {
     let before = page * UInt64(IndexPage.entriesPerPage)

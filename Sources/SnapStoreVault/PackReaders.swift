@@ -55,9 +55,33 @@ final class PackReaders: Sendable {
     }
   }
 
+  /// The directory of a pack as a table by ID, which takes `limit` bytes of memory at the most; nil
+  /// where it would take more. Throws `FormatError` where it is damaged.
+  func table(_ name: SerialName, vault: VaultID, limit: Int) throws -> PackDirectoryTable? {
+    do {
+      let reader = try reader(name)
+      let section = try readSections(reader, name, vault).directory
+      guard PackDirectoryTable.byteCount(section) <= limit else { return nil }
+      return try PackDirectoryTable(try reader.bytes(section.range), section: section)
+    } catch let error as FormatError {
+      throw error.inObject("pack \(name)")
+    }
+  }
+
   private func readContents(
     _ reader: any ObjectReader, _ name: SerialName, _ vault: VaultID
   ) throws -> (directory: [PackDirectoryEntry], recordsEnd: UInt64) {
+    let sections = try readSections(reader, name, vault)
+    let directoryBytes = try reader.bytes(sections.directory.range)
+    let directory = try PackLayout.decodeDirectory(
+      directoryBytes.rawSpan, section: sections.directory)
+    return (directory, min(sections.identity.offset, sections.directory.offset))
+  }
+
+  /// Where the trailer of a pack, which must be this one, has its parts.
+  private func readSections(
+    _ reader: any ObjectReader, _ name: SerialName, _ vault: VaultID
+  ) throws -> PackLayout.Sections {
     let frame = UInt64(ObjectHeader.byteCount)
     guard reader.byteCount >= 2 * frame, reader.byteCount <= PackLayout.maximumByteCount else {
       throw FormatError.damaged("has an impossible length of \(reader.byteCount) bytes")
@@ -76,9 +100,6 @@ final class PackReaders: Sendable {
     guard identity == PackIdentity(vault: vault, name: name) else {
       throw FormatError.damaged("says that it is pack \(identity.name) of vault \(identity.vault)")
     }
-    let directoryBytes = try reader.bytes(sections.directory.range)
-    let directory = try PackLayout.decodeDirectory(
-      directoryBytes.rawSpan, section: sections.directory)
-    return (directory, min(sections.identity.offset, sections.directory.offset))
+    return sections
   }
 }

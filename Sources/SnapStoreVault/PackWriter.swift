@@ -75,8 +75,8 @@ package final class PackWriter {
     min(fullByteCount, max(8 << 20, byteCount / 16))
   }
 
-  /// And at so many records, however small: who reads or writes a pack holds its directory.
-  package static let recordsPerPack = 1 << 16
+  /// And at so many records, however small: who reads or writes a pack holds its directory, 1 MiB.
+  package static let recordsPerPack = 1 << 14
 
   private let session: Session
   private let index: ChunkIndex

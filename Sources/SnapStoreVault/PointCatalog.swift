@@ -53,14 +53,22 @@ package struct PointCatalog: Sendable {
         unreadable.append((id, .damaged(reason)))
       }
     }
-    kept.sort {
-      ($0.point.machine, $0.point.sequence, $0.point.time, $0.point.id)
-        < ($1.point.machine, $1.point.sequence, $1.point.time, $1.point.id)
-    }
+    kept = Self.sorted(kept)
     entries = kept.filter { !$0.isDeleted }
     hidden = unreadable.map(\.id).filter(tombstones.isDeleted)
     unreadable.removeAll { tombstones.isDeleted($0.id) }
     unreadable.sort { $0.id < $1.id }
+  }
+
+  /// By what tells their order alone: to move whole points about takes as long as to read them.
+  private static func sorted(_ entries: [Entry]) -> [Entry] {
+    let keys = entries.enumerated().map { place, entry in
+      let point = entry.point
+      return (
+        order: (point.machine.text, point.sequence, point.time, point.id), place: place
+      )
+    }
+    return keys.sorted { $0.order < $1.order }.map { entries[$0.place] }
   }
 
   /// The first copy that is good; the last one's error if none is; nil if none is there any more.
