@@ -6,8 +6,10 @@ import SnapStoreSuites
 /// SnapStoreScale backup VAULT CHUNKS CHUNK-BYTES DISKS MEMORY-BYTES DAY
 /// SnapStoreScale lookups VAULT CHUNKS CHUNK-BYTES DISKS MEMORY-BYTES COUNT
 /// SnapStoreScale points VAULT COUNT
+/// SnapStoreScale measure PROGRAM [ARGUMENT …]
 ///
-/// For scale.py, which says what each means; prints a line of JSON.
+/// For scale.py, which says what each means, and for the test of the memory bound; prints a line of
+/// JSON.
 func printLine(_ values: [String: Any]) throws {
   let data = try JSONSerialization.data(withJSONObject: values, options: .sortedKeys)
   print(String(decoding: data, as: UTF8.self))
@@ -19,6 +21,10 @@ func run(_ words: [String]) throws {
       throw SuiteError("no number as word \(index)")
     }
     return number
+  }
+  if words.first == "measure", words.count > 1 {
+    let run = try MeasuredRun(Array(words.dropFirst()))
+    return try printLine(["peak_bytes": run.peakByteCount, "exit_code": Int(run.exitCode)])
   }
   guard words.count > 2 else { throw SuiteError("usage: see scale.py") }
   if words[0] == "points" {
