@@ -17,8 +17,8 @@ enum JSONValue: Equatable {
     .number((seconds * 1000).rounded() / 1000)
   }
 
-  /// The value on one line, keys in alphabetical order. Written by hand: a list of a thousand points
-  /// takes Foundation's encoder as long as reading them.
+  /// The value on one line, keys in alphabetical order. Written by hand: a list of a thousand
+  /// points takes Foundation's encoder as long as reading them.
   func line() -> String {
     var text = ""
     append(to: &text)

@@ -14,7 +14,8 @@ struct JSONTests {
   @Test("whatever characters a path has, a reader gets them back")
   func anyCharacter() throws {
     let controls = String(String.UnicodeScalarView((1...31).compactMap { Unicode.Scalar($0) }))
-    for name in ["a\"b\\c'", "\(controls)\u{7F}\u{80}", "ä€😀\u{2028}\u{2029}\u{FEFF}", "e\u{301}"] {
+    let names = ["a\"b\\c'", "\(controls)\u{7F}\u{80}", "ä€😀\u{2028}\u{2029}\u{FEFF}", "e\u{301}"]
+    for name in names {
       try snapstore.write(name, [1, 2, 3])
       let backup = try snapstore("backup", "--vm", "m", "disk=\(name)", "--json")
       #expect(backup.status == 0, "\(backup.errors)")
