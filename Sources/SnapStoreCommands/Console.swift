@@ -64,11 +64,7 @@ struct Console {
       "type": "progress", "done_bytes": .bytes(state.doneByteCount),
       "total_bytes": .bytes(state.totalByteCount),
     ]
-    do {
-      try print(line)
-    } catch {
-      // The summary will meet the same fault, and end the run with it.
-    }
+    StandardOutput.offer(line.line() + "\n")
   }
 
   /// A remark for people: it goes to standard error, where no script reads it.

@@ -53,7 +53,7 @@ package final class SignalWatch: @unchecked Sendable {
   private let numbers: [Int32]
 
   package init(_ interruption: Interruption) {
-    numbers = [SIGINT, SIGTERM] + (Self.isIgnored(SIGHUP) ? [] : [SIGHUP])
+    numbers = [SIGINT, SIGTERM] + (isIgnored(SIGHUP) ? [] : [SIGHUP])
     sources = numbers.map { number in
       Glibc.signal(number, SIG_IGN)
       let source = DispatchSource.makeSignalSource(
@@ -71,13 +71,14 @@ package final class SignalWatch: @unchecked Sendable {
     for source in sources { source.cancel() }
     for number in numbers { Glibc.signal(number, SIG_DFL) }
   }
+}
 
-  private static func isIgnored(_ number: Int32) -> Bool {
-    var action = sigaction()
-    let result = unsafe sigaction(number, nil, &action)
-    precondition(result == 0)
-    // The handlers can't be compared but as numbers; see signal.h.
-    return unsafe unsafeBitCast(action.__sigaction_handler.sa_handler, to: Int.self)
-      == unsafeBitCast(SIG_IGN, to: Int.self)
-  }
+/// Whether the process ignores a signal.
+func isIgnored(_ number: Int32) -> Bool {
+  var action = sigaction()
+  let result = unsafe sigaction(number, nil, &action)
+  precondition(result == 0)
+  // The handlers can't be compared but as numbers; see signal.h.
+  return unsafe unsafeBitCast(action.__sigaction_handler.sa_handler, to: Int.self)
+    == unsafeBitCast(SIG_IGN, to: Int.self)
 }

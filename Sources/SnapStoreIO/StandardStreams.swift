@@ -4,8 +4,37 @@ internal import SystemPackage
 /// Standard output: for results. What can't be written there is an error, so that a script which
 /// reads a result never takes half of one for all of it.
 package enum StandardOutput {
+  /// Whether a pipe without a reader ends the process, as it does unless who started it said no.
+  private static let endsByPipe = Lock(false)
+
+  /// From now on a reader that goes away ends no work in its middle, only `write`.
+  package static func outliveReader() {
+    guard !isIgnored(SIGPIPE) else { return }
+    Glibc.signal(SIGPIPE, SIG_IGN)
+    endsByPipe.withLock { $0 = true }
+  }
+
+  /// Writes a result. Where its reader has gone, the process ends in silence by SIGPIPE, as the
+  /// programs of a pipeline do.
   package static func write(_ text: String) throws(IOError) {
-    try writeAll(text, to: 1, "standard output")
+    do throws(IOError) {
+      try writeAll(text, to: 1, "standard output")
+    } catch {
+      if error.errno == .brokenPipe && endsByPipe.withLock({ $0 }) {
+        Glibc.signal(SIGPIPE, SIG_DFL)
+        raise(SIGPIPE)
+      }
+      throw error
+    }
+  }
+
+  /// Writes what may be lost, such as how far a run is.
+  package static func offer(_ text: String) {
+    do throws(IOError) {
+      try writeAll(text, to: 1, "standard output")
+    } catch {
+      // The result will meet the same fault, and end the run with it.
+    }
   }
 }
 

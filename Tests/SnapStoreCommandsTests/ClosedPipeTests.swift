@@ -1,0 +1,50 @@
+import Foundation
+import SnapStoreTestSupport
+import Testing
+
+/// Runs whose standard output is a pipe that nobody reads any more.
+@Suite("Nobody reads what it prints") struct ClosedPipeTests {
+  private let snapstore: ProgramRun
+
+  init() throws {
+    snapstore = try ProgramRun()
+  }
+
+  /// The exit code as a shell tells it.
+  private func runUnread(_ words: String..., prelude: String = "") throws -> Int32 {
+    let script = "{ exec <&-; \(prelude) \"$@\"; echo $? > status; } | exec <&-"
+    let run = try snapstore.start(words, through: ["/bin/sh", "-c", script, "sh"]).wait()
+    #expect(run.errors.isEmpty, "\(run.errors)")
+    let status = String(decoding: try snapstore.read("status"), as: UTF8.self)
+    return try #require(Int32(status.trimmingCharacters(in: .whitespacesAndNewlines)))
+  }
+
+  @Test("the work is done all the same; its result ends the run as in any pipeline")
+  func workGoesOn() throws {
+    // So slow that it tells how far it is.
+    try snapstore.writeLong("disk.img", mebibytes: 16)
+    let backup = ["backup", "--vault", "v", "disk.img", "--jobs", "1", "--compression", "zstd:19"]
+    #expect(try snapstore("vault", "create", "v").status == 0)
+    let read = try snapstore.run(backup + ["--vm", "read", "--json"])
+    #expect(read.output.contains("\"progress\""), "it is too fast to show anything")
+    #expect(try snapstore("vault", "create", "w").status == 0)
+    #expect(
+      try runUnread(
+        "backup", "--vault", "w", "disk.img", "--jobs", "1", "--compression", "zstd:19", "--json")
+        == 128 + SIGPIPE)
+    #expect(try snapstore("restore", "--vault", "w", "--point", "latest").status == 0)
+    #expect(try snapstore("verify", "--vault", "w").status == 0)
+  }
+
+  @Test("a list ends in silence; where pipes end nobody, it is a fault")
+  func lists() throws {
+    try snapstore.write("disk.img", [1])
+    #expect(try snapstore("vault", "create", "v").status == 0)
+    #expect(try snapstore("backup", "--vault", "v", "disk.img").status == 0)
+    #expect(try runUnread("points", "--vault", "v") == 128 + SIGPIPE)
+    let ignoring = "trap '' PIPE; exec 2> errors;"
+    #expect(try runUnread("points", "--vault", "v", prelude: ignoring) == 74)
+    let errors = String(decoding: try snapstore.read("errors"), as: UTF8.self)
+    #expect(errors.contains("standard output"), "\(errors)")
+  }
+}
