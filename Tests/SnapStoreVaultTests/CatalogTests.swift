@@ -186,6 +186,32 @@ struct CatalogTests {
     #expect(catalog.unreadable.count == 1)
   }
 
+  /// Another process makes a point and remembers it, or deletes one, after this one has looked.
+  @Test("what happens beside a look at the host's memory is no contradiction")
+  func memoryBeside() throws {
+    let fixture = try CatalogFixture()
+    let vault = fixture.vault
+    let heads = KnownHeads(store: MemoryObjectStore())
+    func contradictions(_ catalog: PointCatalog) throws -> [String] {
+      try heads.contradictions(of: vault, catalog)
+    }
+    let empty = try PointCatalog(vault)
+    let id = try fixture.commit("web")
+    let full = try PointCatalog(vault)
+    try heads.record(try #require(full.entries.first).point)
+    #expect(try contradictions(empty).isEmpty)
+    let copies = [1, 2].map { ObjectName(folder: "points", key: "\(id).\($0)") }
+    let bytes = try #require(try vault.store.get(copies[0], limit: 1 << 20))
+    for copy in copies { try vault.store.delete(copy) }
+    #expect(try contradictions(empty).count == 1)
+    #expect(try contradictions(full).isEmpty, "as it was when it was looked at")
+    #expect(try vault.store.put(copies[0], bytes))
+    let subject = try #require(full.entries.first).subject
+    try PointDeletion(vault, full).delete(id, subject: subject, isFinal: true)
+    try vault.store.delete(copies[0])
+    #expect(try contradictions(empty).isEmpty)
+  }
+
   @Test("of two decisions on one epoch one counts, and an old number comes too late")
   func decisions() throws {
     let fixture = try CatalogFixture()

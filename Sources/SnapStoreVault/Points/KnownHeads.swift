@@ -32,27 +32,33 @@ package struct KnownHeads: Sendable {
 
   /// What of it does not fit the vault: for each machine whose newest point from here is missing,
   /// without a tombstone that says so, or is another one, a sentence. With `machine`, of this only.
+  ///
+  /// What seems wrong is looked at again: since the catalog was read, another process may have made
+  /// a point and remembered it, or deleted one.
   package func contradictions(
     of vault: Vault, _ catalog: PointCatalog, machine: Name? = nil
   ) throws -> [String] {
-    var found: [String] = []
     let start = machine.map { prefix($0, of: vault.descriptor.id) } ?? "\(vault.descriptor.id)-"
-    for name in try names(start) {
-      guard let bytes = try store.get(name, limit: Self.limit),
-        let known = Self.parse(bytes)
-      else { continue }
-      if let entry = catalog.kept.first(where: { $0.point.id == known.point }) {
-        guard entry.hash != known.hash else { continue }
-        found.append("recovery point \(known.point) is not the one that this host made: altered")
-      } else if catalog.tombstones.gone[known.hash] == nil,
-        !catalog.unreadable.contains(where: { $0.id == known.point })
-      {
-        found.append(
-          "recovery point \(known.point), which this host made, is not in the vault, "
-            + "and nothing there says that it was deleted")
-      }
+    let heads = try names(start).compactMap { name in
+      try store.get(name, limit: Self.limit).flatMap(Self.parse)
     }
-    return found
+    let doubtful = heads.filter { Self.contradiction(of: $0, catalog) != nil }
+    if doubtful.isEmpty { return [] }
+    let now = try PointCatalog(vault)
+    return doubtful.compactMap { Self.contradiction(of: $0, now) }
+  }
+
+  private static func contradiction(of head: Head, _ catalog: PointCatalog) -> String? {
+    if let entry = catalog.kept.first(where: { $0.point.id == head.point }) {
+      if entry.hash == head.hash { return nil }
+      return "recovery point \(head.point) is not the one that this host made: altered"
+    }
+    let isExplained =
+      catalog.tombstones.gone[head.hash] != nil
+      || catalog.unreadable.contains { $0.id == head.point }
+    if isExplained { return nil }
+    return "recovery point \(head.point), which this host made, is not in the vault, "
+      + "and nothing there says that it was deleted"
   }
 
   /// The objects of a vault, or of one machine of it: all that stands before the number.
@@ -66,9 +72,9 @@ package struct KnownHeads: Sendable {
 
   private func prefix(_ machine: Name, of vault: VaultID) -> String { "\(vault)-\(machine)-" }
 
-  private static func parse(
-    _ bytes: [UInt8]
-  ) -> (point: PointID, hash: RecoveryPoint.Hash)? {
+  private typealias Head = (point: PointID, hash: RecoveryPoint.Hash)
+
+  private static func parse(_ bytes: [UInt8]) -> Head? {
     let parts = String(decoding: bytes, as: UTF8.self).split(whereSeparator: \.isWhitespace)
     guard parts.count == 2, let point = PointID(parts[0]), let hash = Hexadecimal.bytes(parts[1])
     else { return nil }
