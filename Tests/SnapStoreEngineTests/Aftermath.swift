@@ -92,6 +92,7 @@ struct Aftermath {
         }
         try left.verify()
       }
+      try checkMarks(left, &problems)
       for restored in expected.restored {
         problems += [
           left.problem(ofRestored: restored.path, restored.disks, version: restored.version)
@@ -139,6 +140,26 @@ struct Aftermath {
     try fixture.verify()
   }
 
+  /// What was reported of points that were deleted for a while, brought back or pinned holds, or
+  /// what was in flight. Then all are brought back, to be looked at like the others.
+  private func checkMarks(_ fixture: SimulatedFixture, _ problems: inout [String]) throws {
+    let vault = try fixture.vault()
+    let hidden = Set(try PointCatalog(vault).deleted.map(\.point.id))
+    let pins = try Pins(vault)
+    for (number, point) in expectation.points.enumerated() {
+      let step = run.inFlight(at: moment)
+      if hidden.contains(point.id) != expectation.hidden.contains(point.id),
+        step != .hide(number), step != .undelete(number)
+      {
+        problems.append("point \(point.id) is deleted or not, other than was reported")
+      }
+      if pins.contains(point.id) != expectation.pinned.contains(point.id), step != .pin(number) {
+        problems.append("point \(point.id) is pinned or not, other than was reported")
+      }
+    }
+    for point in hidden { try fixture.undelete(point) }
+  }
+
   private func checkRestored(_ fixture: SimulatedFixture, _ problems: inout [String]) throws {
     for restored in expectation.restored {
       problems += [
@@ -173,6 +194,7 @@ struct Aftermath {
 
   private func checkVault(_ fixture: SimulatedFixture, _ problems: inout [String]) throws {
     guard try openOrCreateVault(fixture, &problems) else { return }
+    try checkMarks(fixture, &problems)
     let catalog = try PointCatalog(try fixture.vault())
     problems += catalog.unreadable.map { "point \($0.id) can't be read: \($0.error)" }
     try checkPolicies(fixture, &problems)

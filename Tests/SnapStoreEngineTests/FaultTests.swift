@@ -100,7 +100,9 @@ extension Scenario {
   fileprivate var isReading: Bool {
     switch steps[0] {
     case .restore, .verify: true
-    case .createVault, .backup, .delete, .collect, .together, .setPolicy, .assign: false
+    case .createVault, .backup, .delete, .hide, .undelete, .pin, .collect, .together, .setPolicy,
+      .assign:
+      false
     }
   }
 

@@ -23,6 +23,12 @@ struct Scenario: Sendable, CustomTestStringConvertible {
     case verify
     /// Deletes the n-th point for ever.
     case delete(Int)
+    /// Deletes the n-th point so that it can be brought back.
+    case hide(Int)
+    /// Brings the n-th point back.
+    case undelete(Int)
+    /// Pins the n-th point.
+    case pin(Int)
     /// Frees all that can be freed.
     case collect
     /// Makes the policy, or lets it keep so many days.
@@ -66,6 +72,9 @@ struct Scenario: Sendable, CustomTestStringConvertible {
     var points: [(id: PointID, version: Int)] = []
     /// Those of them that were deleted.
     var deleted: Set<PointID> = []
+    /// Those that were deleted and can be brought back.
+    var hidden: Set<PointID> = []
+    var pinned: Set<PointID> = []
     var restored: [Restored] = []
     /// What the policy and the assignment were reported to be.
     var days: UInt32?
@@ -160,6 +169,15 @@ struct Scenario: Sendable, CustomTestStringConvertible {
     case .delete(let number):
       try fixture.delete(expectation.points[number].id)
       expectation.deleted.insert(expectation.points[number].id)
+    case .hide(let number):
+      try fixture.delete(expectation.points[number].id, isFinal: false)
+      expectation.hidden.insert(expectation.points[number].id)
+    case .undelete(let number):
+      try fixture.undelete(expectation.points[number].id)
+      expectation.hidden.remove(expectation.points[number].id)
+    case .pin(let number):
+      try fixture.pin(expectation.points[number].id)
+      expectation.pinned.insert(expectation.points[number].id)
     case .collect: try fixture.collect()
     case .setPolicy(let days):
       try fixture.setPolicy(keepingDays: days)
@@ -232,6 +250,10 @@ extension Scenario {
       name: "policies and assignments", before: [.createVault],
       steps: [.setPolicy(1), .setPolicy(2), .assign(1), .assign(2), .setPolicy(3)]),
     Scenario(
+      name: "points deleted, brought back and pinned",
+      before: [.createVault, .backup(0), .backup(1)],
+      steps: [.hide(0), .undelete(0), .pin(0), .hide(1)]),
+    Scenario(
       name: "a deletion and a collection", before: [.createVault, .backup(0), .backup(1)],
       steps: [.delete(0), .collect], isSampled: true),
     Scenario(
@@ -286,6 +308,18 @@ extension Scenario {
       name: "assign a policy", before: [.createVault, .setPolicy(1)], steps: [.assign(1)]),
     Scenario(
       name: "delete a point", before: [.createVault, .backup(0), .backup(1)], steps: [.delete(0)]),
+    Scenario(
+      name: "delete a point for a while", before: [.createVault, .backup(0), .backup(1)],
+      steps: [.hide(0)]),
+    Scenario(
+      name: "bring a point back", before: [.createVault, .backup(0), .hide(0)],
+      steps: [.undelete(0)]),
+    Scenario(
+      name: "pin a point", before: [.createVault, .backup(0)], steps: [.pin(0)]),
+    Scenario(
+      name: "collect, and copy",
+      before: [.createVault, .backup(0), .backup(1), .backup(2), .delete(0), .delete(1)],
+      steps: [.collect], isSampled: true),
     Scenario(
       name: "collect", before: [.createVault, .backup(0), .backup(1), .delete(0)],
       steps: [.collect], isSampled: true),

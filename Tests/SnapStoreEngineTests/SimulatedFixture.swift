@@ -128,11 +128,21 @@ struct SimulatedFixture {
     throw VaultError(.damaged, "\(damage.object): \(damage.problem)")
   }
 
-  /// Deletes a point for ever.
-  func delete(_ point: PointID) throws {
+  /// Deletes a point, for ever or so that it can be brought back.
+  func delete(_ point: PointID, isFinal: Bool = true) throws {
     let vault = try vault()
     let (id, subject) = try PointCatalog(vault).resolveAny(point.text)
-    try PointDeletion(vault, at: vault.now()).delete(id, subject: subject, isFinal: true)
+    try PointDeletion(vault, at: vault.now()).delete(id, subject: subject, isFinal: isFinal)
+  }
+
+  /// Brings a point back.
+  func undelete(_ point: PointID) throws {
+    let vault = try vault()
+    try PointDeletion(vault, at: vault.now()).undelete(point)
+  }
+
+  func pin(_ point: PointID) throws {
+    try vault().pin(point)
   }
 
   /// Frees all that can be freed.

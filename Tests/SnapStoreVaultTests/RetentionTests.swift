@@ -46,6 +46,15 @@ import Testing
     #expect(reasons[old.point] == [.daily("2026-01-01")])
   }
 
+  @Test("of two points of one moment the later in the chain counts")
+  func oneMoment() {
+    let points = [Self.candidate(0, at: Self.start), Self.candidate(1, at: Self.start)]
+    for candidates in [points, points.reversed()] {
+      let reasons = Retention(rules: KeepRules(last: 1, daily: 1)).reasons(for: candidates)
+      #expect(Array(reasons.keys) == [points[1].point])
+    }
+  }
+
   @Test("a clock that can't be relied on pushes nothing out")
   func suspects() {
     let good = Self.daily(7)
