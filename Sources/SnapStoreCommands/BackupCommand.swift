@@ -66,7 +66,7 @@ struct BackupCommand: ParsableCommand {
     var known: Vault?
     if disks.isEmpty, let vm {
       let vault = try vault.open(host: host)
-      disks = try Self.remembered(of: vm, in: vault)
+      disks = try BackupJob.remembered(try Policies(vault).machine(named: vm))
       known = vault
     }
     guard let first = disks.first else {
@@ -78,34 +78,23 @@ struct BackupCommand: ParsableCommand {
     backup.compression = compression
     backup.verifiesWrites = !skipsVerification
     let location = try vault.location()
-    let vaultPath = try existingPath(location.path, calls: host.calls)
+    let vault =
+      try known
+      ?? vault.openOrMakeDefault(host: host, console: console) {
+        // A vault is made for disks that can be backed up.
+        _ = try backup.openSources(vaultPath: nil, host: host)
+      }
     let watch = SignalWatch(backup.interruption)
     defer { withExtendedLifetime(watch) {} }
-    let opened = try backup.openSources(vaultPath: vaultPath, host: host)
-    let vault = try known ?? vault.openOrMakeDefault(host: host, console: console)
-    let memory = HostMemory(host)
-    let contradictions = memory.contradictions(
-      of: vault, try PointCatalog(vault), machine: backup.machine)
-    var report = try console.showing(backup.progress) { try backup.run(opened, to: vault) }
-    memory.record(report.point)
-    report.warnings += contradictions
-    for warning in report.warnings { console.warn(warning) }
+    let report = try BackupJob(
+      backup: backup, vault: vault,
+      vaultPath: try existingPath(location.path, calls: host.calls), console: console
+    ).run()
     if console.isJSON {
       try console.print(Self.summary(report, vault: vault.store.location))
     } else {
       try console.print(Self.text(report, vault: vault.store.location))
     }
-  }
-
-  /// The disks that were named when a policy was assigned to the machine.
-  private static func remembered(of machine: Name, in vault: Vault) throws -> [Backup.DiskRequest] {
-    let disks = try Policies(vault).machine(named: machine).assignment.disks
-    guard !disks.isEmpty else {
-      throw Failure(
-        .notThere, "no disks of machine \(machine) are remembered",
-        hint: "name them: snapstore policy assign POLICY --vm \(machine) --os-disk …")
-    }
-    return disks.map { .init(name: $0.name, role: $0.role, path: $0.source) }
   }
 
   static func summary(_ report: Backup.Report, vault: String) -> JSONValue {

@@ -52,11 +52,7 @@ struct CollectCommand: ParsableCommand {
     collect.resources = resources.resources
     let watch = SignalWatch(collect.interruption)
     defer { withExtendedLifetime(watch) {} }
-    let reserve = Reserve(vault)
-    let report = try console.showing(collect.progress) { [collect] in
-      isDryRun ? try collect.run(on: vault) : try reserve.using { try collect.run(on: vault) }
-    }
-    if !isDryRun { reserve.make() }
+    let report = try isDryRun ? collect.run(on: vault) : CollectJob.run(collect, vault, console)
     for warning in report.warnings { console.warn(warning) }
     if console.isJSON {
       try console.print(Self.summary(report, isDryRun: isDryRun))
@@ -111,5 +107,22 @@ struct CollectCommand: ParsableCommand {
           + "\(session.started?.rfc3339 ?? "an unknown time")")
     }
     return lines.joined(separator: "\n")
+  }
+}
+
+/// A collection as the vault's history has it: made by `collect` and by `run`.
+enum CollectJob {
+  static func run(_ collect: Collect, _ vault: Vault, _ console: Console) throws -> Collect.Report {
+    try JobRun(.collect).recording(in: vault) {
+      let reserve = Reserve(vault)
+      let report = try console.showing(collect.progress) {
+        try reserve.using { try collect.run(on: vault) }
+      }
+      reserve.make()
+      return (
+        report,
+        JobResult(warnings: report.warnings, figures: [.freedBytes: report.freedByteCount])
+      )
+    }
   }
 }

@@ -70,9 +70,18 @@ struct RestoreCommand: ParsableCommand {
     restore.resources = resources.resources
     let watch = SignalWatch(restore.interruption)
     defer { withExtendedLifetime(watch) {} }
-    var report = try console.showing(restore.progress) { try restore.run(from: vault) }
-    report.warnings += HostMemory(host).contradictions(
-      of: vault, catalog, machine: entry.point.machine)
+    let report = try JobRun(.restore, machine: entry.point.machine).recording(in: vault) {
+      [restore] in
+      var report = try console.showing(restore.progress) { try restore.run(from: vault) }
+      report.warnings += HostMemory(host).contradictions(
+        of: vault, catalog, machine: entry.point.machine)
+      return (
+        report,
+        JobResult(
+          point: entry.point.id, warnings: report.warnings,
+          figures: [.writtenBytes: report.writtenByteCount])
+      )
+    }
     for warning in report.warnings { console.warn(warning) }
     if console.isJSON {
       try console.print(Self.summary(report, point: entry.point))

@@ -52,11 +52,14 @@ struct VaultOptions: ParsableArguments {
     }
   }
 
-  /// Opens the vault; the embedded default is made if it is not there yet.
-  func openOrMakeDefault(host: HostSystem, console: Console) throws -> Vault {
+  /// Opens the vault; the embedded default is made if it is not there yet, unless `check` throws.
+  func openOrMakeDefault(
+    host: HostSystem, console: Console, check: () throws -> Void
+  ) throws -> Vault {
     let location = try location()
     guard location.isDefault else { return try open(host: host) }
     if let vault = try openIfThere(host: host) { return vault }
+    try check()
     do {
       let store = try LocalObjectStore.create(location.path, host: host)
       let vault = try Vault.create(in: store, host: host, log: Console.log)

@@ -73,8 +73,12 @@ struct VerifyCommand: ParsableCommand {
     verify.resources = resources.resources
     let watch = SignalWatch(verify.interruption)
     defer { withExtendedLifetime(watch) {} }
-    var report = try console.showing(verify.progress) { try verify.run(on: vault) }
-    report.warnings += HostMemory(host).contradictions(of: vault, catalog)
+    let report = try JobRun(.verify, machine: verify.point?.machine).recording(in: vault) {
+      [verify] in
+      var report = try console.showing(verify.progress) { try verify.run(on: vault) }
+      report.warnings += HostMemory(host).contradictions(of: vault, catalog)
+      return (report, JobResult(report, of: verify.point?.id))
+    }
     for warning in report.warnings { console.warn(warning) }
     if console.isJSON {
       try console.print(Self.summary(report))
@@ -164,6 +168,21 @@ struct VerifyCommand: ParsableCommand {
     let more = damage.losses.count - maximumShown
     if more > 0 { lines.append("  and \(more) more (--json tells all)") }
     return lines.joined(separator: "\n")
+  }
+}
+
+extension JobResult {
+  fileprivate init(_ report: Verify.Report, of point: PointID?) {
+    self.init(
+      point: point, warnings: report.warnings,
+      figures: [
+        .readBytes: report.readByteCount, .damagedObjects: UInt64(report.damaged.count),
+      ])
+    guard let first = report.damaged.first else { return }
+    let objects = HumanText.count(report.damaged.count, "object is", "objects are")
+    failure = Failure(
+      .damagedData, "\(objects) damaged, the first one \(first.object): \(first.problem)",
+      hint: "see what loses by it: snapstore verify")
   }
 }
 

@@ -89,6 +89,7 @@ SEEDS = {
     "policy": lambda: with_sections("policy", "policy-removed"),
     "machine": lambda: with_sections("machine", "machine-unassigned"),
     "pin": lambda: with_sections("pin"),
+    "jobs": lambda: with_sections("jobs"),
     "zone": lambda: zones(),
     "pack": lambda: [golden("pack")],
     "directory": lambda: [directory()],

@@ -14,6 +14,7 @@ BLOCK, EXTENT, CHUNK, MINIMUM, SMALL = 4096, 4 << 20, 256 << 10, 16 << 10, 64 <<
 STORED = CHUNK + 4096
 VAULT, PACK, TRAILER, SEGMENT, POINT, SESSION, OUTCOME, DAMAGE, VERIFICATION, EPOCH, TOMBSTONE, \
     POLICY, MACHINE, PIN = range(1, 15)
+JOBS = 16
 NAME, POINTID = r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}", r"[0-9]{8}T[0-9]{6}Z-[0-9a-f]{6}"
 NUMBER = r"(?:[0-9a-f]{8}|[1-9a-f][0-9a-f]{8,15})"
 SERIAL = "[0-9a-f]{32}-" + NUMBER
@@ -238,6 +239,30 @@ def check_pin(data, name):
     identity, = small(data, PIN, 1)
     need(identity.text(POINTID) == name, "has another name")
     identity.time(), identity.end()
+
+
+def check_jobs(data, name):
+    fields, = small(data, JOBS, 1)
+    ids = [read_job(fields) for _ in range(fields.number(8, range(4097)))]
+    fields.end()
+    need(name[:5] == "fold-" or ids == [name[:-6]], "holds other jobs")
+
+
+def read_job(fields):
+    id_, _, _ = fields.text(POINTID), fields.number(4, range(1, 7)), fields.text()
+    fields.time()
+    for form in (NAME, POINTID):
+        fields.text(f"({form})?")
+    if fields.number(4, (0, 1)):
+        fields.time(), fields.number(4)
+        texts = [fields.text(), fields.text()]
+        warnings = [fields.text() for _ in range(fields.number(8, range(9)))]
+        need(all(warnings) and all(len(one.encode()) <= 1024 for one in texts + warnings),
+             "a text of a job is too long, or a warning empty")
+        figures = [(fields.number(4), fields.number(8))[0]
+                   for _ in range(fields.number(8, range(65)))]
+        need(figures == sorted(set(figures)), "the figures of a job are not in order")
+    return id_
 
 
 def read_tombstone(data, name):
@@ -617,6 +642,8 @@ def check(vault):
         vault.attempt("sessions/" + name, check_session, name)
     for name in vault.names("pins", POINTID):
         vault.attempt("pins/" + name, check_pin, name)
+    for name in vault.names("jobs", rf"{POINTID}\.(begun|ended)|fold-[0-9a-f]{{16}}"):
+        vault.attempt("jobs/" + name, check_jobs, name)
     for name in vault.names("damage", SERIAL):
         vault.attempt("damage/" + name, check_damage, name, vault.packs, count)
     for name in vault.names("verifications", "[0-9a-f]{32}"):

@@ -3,9 +3,8 @@ import SnapStoreIO
 import SnapStoreTestSupport
 import Testing
 
-/// The built program under another clock (libfaketime).
-@Suite("Days pass, and clocks go wrong")
-struct FakeClockTests {
+/// Another clock for the built program (libfaketime).
+enum FakeClock {
   private static let library: String? = {
     let folders = ["/usr/lib/x86_64-linux-gnu", "/usr/lib/aarch64-linux-gnu", "/usr/lib"]
     return folders.map { "\($0)/faketime/libfaketime.so.1" }.first {
@@ -13,6 +12,18 @@ struct FakeClockTests {
     }
   }()
 
+  /// What a run needs to take a time, as `2026-11-23 02:00` in UTC, for now.
+  static func environment(at time: String) throws -> [String: String] {
+    // Preloaded by hand, it is busy before Swift looks for the command line.
+    [
+      "LD_PRELOAD": try #require(library, "the package faketime is not installed"),
+      "FAKETIME": "\(time):00", "TZ": "UTC", "FAKETIME_DONT_FAKE_MONOTONIC": "1",
+    ]
+  }
+}
+
+@Suite("Days pass, and clocks go wrong")
+struct FakeClockTests {
   private let snapstore: ProgramRun
 
   init() throws {
@@ -21,11 +32,7 @@ struct FakeClockTests {
   }
 
   private func run(_ arguments: String..., at time: String) throws -> ProgramRun.Result {
-    // Preloaded by hand, it is busy before Swift looks for the command line.
-    let environment = [
-      "LD_PRELOAD": try #require(Self.library, "the package faketime is not installed"),
-      "FAKETIME": "\(time):00", "TZ": "UTC", "FAKETIME_DONT_FAKE_MONOTONIC": "1",
-    ]
+    let environment = try FakeClock.environment(at: time)
     return try snapstore.run(arguments + ["--vault", "v", "--json"], environment: environment)
   }
 

@@ -48,6 +48,9 @@ struct Encoding: Sendable, CustomTestStringConvertible {
     Encoding(name: "pin", bytes: { Sample.pin.encoded() }) {
       (bytes) throws(FormatError) in _ = try PinRecord(decoding: bytes.rawSpan)
     },
+    Encoding(name: "jobs", bytes: { try Sample.jobs().encoded() }) {
+      (bytes) throws(FormatError) in _ = try JobsObject(decoding: bytes.rawSpan)
+    },
     Encoding(name: "record head", bytes: { Sample.encoded(Sample.record) }) {
       (bytes) throws(FormatError) in _ = try PackRecord(decodingHead: bytes.rawSpan)
     },

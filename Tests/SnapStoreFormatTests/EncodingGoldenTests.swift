@@ -70,6 +70,28 @@ import Testing
     #expect(try PinRecord(decoding: Sample.pin.encoded().rawSpan) == Sample.pin)
   }
 
+  @Test func jobs() throws {
+    let object = try Sample.jobs()
+    try expectGolden(object.encoded(), "jobs")
+    #expect(try JobsObject(decoding: object.encoded().rawSpan) == object)
+  }
+
+  @Test("what is too long to be recorded of a job is cut off")
+  func longJobs() throws {
+    let long = String(repeating: "ä", count: 5000)
+    let end = JobRecord.End(
+      time: Sample.time, code: 1, message: long, hint: "",
+      warnings: Array(repeating: long, count: 50) + [""])
+    var object = try Sample.jobs()
+    object.jobs[0].end = end
+    #expect(try JobsObject(decoding: object.encoded().rawSpan) == object)
+    #expect(end.message == String(repeating: "ä", count: 512) && end.hint == nil)
+    #expect(end.warnings.count == JobRecord.End.maximumWarnings)
+    // As many as there may be, as long as they may be, are a small object.
+    object.jobs = [object.jobs[0]]
+    #expect(object.encoded().count * JobsObject.maximumJobs < FormatLimit.smallObject)
+  }
+
   @Test func pointWithItsClock() throws {
     var point = try Sample.point()
     for suspicion in [nil, .behind, .ahead] as [PointClock.Suspicion?] {
@@ -159,7 +181,7 @@ import Testing
     writer.append(Magic.record)
     #expect(String(decoding: writer.bytes, as: UTF8.self) == "SNAPSTORSREC")
     #expect(Magic.formatVersion == 1)
-    #expect(ObjectKind.allCases.map(\.rawValue) == Array(1...14))
+    #expect(ObjectKind.allCases.map(\.rawValue) == Array(1...14) + [16])
     #expect(Codec.allCases.map(\.rawValue) == [0, 1, 2])
     #expect(ChunkHash.allCases.map(\.recordedName) == ["sha256-tree16k", "xxh3-128"])
     #expect(

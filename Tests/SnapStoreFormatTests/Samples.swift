@@ -83,6 +83,21 @@ enum Sample {
 
   static let pin = PinRecord(point: pointID, time: time)
 
+  static func jobs() throws -> JobsObject {
+    let started = JobRecord(
+      id: JobID(time: time, random: 0xABCDEF), kind: .backup, host: "host7, process 42",
+      started: time, machine: try name("web"))
+    var done = started
+    done.point = pointID
+    done.end = JobRecord.End(
+      time: Timestamp(seconds: time.seconds + 75, nanoseconds: 5), code: 0,
+      warnings: ["the clock is wrong"], figures: [.readBytes: 1 << 30, .storedBytes: 77])
+    let failed = JobRecord(
+      id: JobID(time: time, random: 1), kind: .run, host: "", started: time,
+      end: JobRecord.End(time: time, code: 74, message: "no space", hint: "make some"))
+    return JobsObject(jobs: [started, done, failed])
+  }
+
   static func tombstone() throws -> TombstoneRecord {
     TombstoneRecord(
       name: TombstoneName(point: pointID, number: 1), state: .deleted, time: time,

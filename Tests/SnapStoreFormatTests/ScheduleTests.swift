@@ -1,4 +1,6 @@
+import Foundation
 import SnapStoreFormat
+import SnapStoreTestSupport
 import Testing
 
 @Suite struct ScheduleTests {
@@ -37,5 +39,65 @@ import Testing
   ])
   func refused(_ text: String) {
     #expect(Schedule(text) == nil)
+  }
+
+  private static func rules(_ zone: String) throws -> TimeZoneRules {
+    let file = try Data(contentsOf: URL(filePath: "/usr/share/zoneinfo/\(zone)"))
+    return try TimeZoneRules(decoding: Array(file))
+  }
+
+  private static func seconds(_ text: String) throws -> Int64 {
+    Int64(try Date(text, strategy: .iso8601).timeIntervalSince1970)
+  }
+
+  @Test(
+    "the last time at which a backup was to be made",
+    arguments: [
+      ("hourly :20", "UTC", "2026-11-23T10:20:00Z", "2026-11-23T10:20:00Z"),
+      ("hourly :20", "UTC", "2026-11-23T10:19:59Z", "2026-11-23T09:20:00Z"),
+      ("hourly", "Asia/Kolkata", "2026-11-23T10:29:00Z", "2026-11-23T09:30:00Z"),
+      ("daily 02:00", "UTC", "2026-11-23T01:59:59Z", "2026-11-22T02:00:00Z"),
+      ("daily 02:00,14:00", "UTC", "2026-11-23T14:00:00Z", "2026-11-23T14:00:00Z"),
+      ("daily 00:30", "Europe/Berlin", "2026-11-23T23:00:00Z", "2026-11-22T23:30:00Z"),
+      ("daily 23:30", "Pacific/Auckland", "2026-06-01T11:29:00Z", "2026-05-31T11:30:00Z"),
+      // Clocks skip from 2 to 3, so 02:30 is half an hour later; and they show 02:30 twice.
+      ("daily 02:30", "Europe/Berlin", "2026-03-29T12:00:00Z", "2026-03-29T01:30:00Z"),
+      ("daily 02:30", "Europe/Berlin", "2026-10-25T12:00:00Z", "2026-10-25T00:30:00Z"),
+      ("daily 02:30", "Europe/Berlin", "2026-10-25T00:29:00Z", "2026-10-24T00:30:00Z"),
+      ("hourly :30", "Europe/Berlin", "2026-10-25T01:31:00Z", "2026-10-25T01:30:00Z"),
+      ("weekly sun 03:00", "UTC", "2026-11-23T10:00:00Z", "2026-11-22T03:00:00Z"),
+      ("weekly mon,thu 03:00", "UTC", "2026-11-23T02:00:00Z", "2026-11-19T03:00:00Z"),
+      ("monthly 31 03:00", "UTC", "2026-11-30T03:00:00Z", "2026-11-30T03:00:00Z"),
+      ("monthly 31 03:00", "UTC", "2026-11-30T02:00:00Z", "2026-10-31T03:00:00Z"),
+      ("monthly 30 03:00", "UTC", "2027-03-01T00:00:00Z", "2027-02-28T03:00:00Z"),
+      ("monthly 1 03:00", "UTC", "2027-03-01T00:00:00Z", "2027-02-01T03:00:00Z"),
+      // The island had no 30 December 2011.
+      ("daily 12:00", "Pacific/Apia", "2011-12-31T00:00:00Z", "2011-12-30T22:00:00Z"),
+    ])
+  func occurrence(_ text: String, _ zone: String, _ now: String, _ expected: String) throws {
+    let schedule = try #require(Schedule(text))
+    let found = schedule.lastOccurrence(
+      atOrBefore: Timestamp(seconds: try Self.seconds(now)), zone: try Self.rules(zone))
+    #expect(found.rfc3339 == expected)
+  }
+
+  @Test(
+    "no occurrence is missed or early, in two years of minutes",
+    arguments: ["Europe/Berlin", "America/New_York", "Australia/Lord_Howe", "UTC"],
+    ["daily 02:15,21:40", "weekly sun,wed 02:00", "monthly 31 00:00", "hourly :30"])
+  func everyOccurrence(_ zone: String, _ text: String) throws {
+    let schedule = try #require(Schedule(text))
+    let rules = try Self.rules(zone)
+    var last: Timestamp?
+    // A step that meets all times of day; each answer holds from itself on, and answers ascend.
+    for seconds in stride(from: 1_767_225_600 as Int64, to: 1_830_297_600, by: 3061) {
+      let now = Timestamp(seconds: seconds)
+      let found = schedule.lastOccurrence(atOrBefore: now, zone: rules)
+      #expect(found <= now && found >= last ?? found)
+      #expect(schedule.lastOccurrence(atOrBefore: found, zone: rules) == found)
+      #expect(
+        now.seconds - found.seconds <= schedule.longestIntervalSeconds + 7200, "\(now.rfc3339)")
+      last = found
+    }
   }
 }

@@ -25,6 +25,7 @@ package enum ObjectKind: UInt32, Sendable, CaseIterable {
   case policy = 12
   case machine = 13
   case pin = 14
+  case jobs = 16
 }
 
 /// Feature bits. A set bit that this code does not know in `required` means: do not touch.

@@ -3,8 +3,8 @@ internal import SnapStoreFormat
 internal import SnapStoreIO
 
 /// Checks the small objects of a vault, as a verification does: descriptor, points, outcomes,
-/// sessions, records of damage and of verifications, policies and machines, and each machine's
-/// chain of points.
+/// sessions, records of damage, of verifications and of jobs, policies and machines, and each
+/// machine's chain of points.
 package struct ObjectCheck {
   private let vault: Vault
   private let report: DamageReport
@@ -49,6 +49,9 @@ package struct ObjectCheck {
       guard record.number == name.number else {
         throw .damaged("says that it is epoch \(record.number)")
       }
+    }
+    try check(VaultFolder.jobs) { _, bytes throws(FormatError) in
+      _ = try JobsObject(decoding: bytes)
     }
     try checkChanges(PolicyRecord.self)
     try checkChanges(MachineRecord.self)

@@ -25,6 +25,8 @@ package enum VaultFolder {
   package static let policies = "policies"
   /// Changes of what is known of machines.
   package static let machines = "machines"
+  /// What was done, for people.
+  package static let jobs = "jobs"
 }
 
 extension ObjectName {
@@ -73,6 +75,21 @@ extension ObjectName {
 
   static func pin(_ point: PointID) -> ObjectName {
     ObjectName(folder: VaultFolder.pins, key: point.text)
+  }
+
+  /// A job that began, held as long as it is under way.
+  static func jobBegun(_ id: JobID) -> ObjectName {
+    ObjectName(folder: VaultFolder.jobs, key: "\(id).begun")
+  }
+
+  static func jobEnded(_ id: JobID) -> ObjectName {
+    ObjectName(folder: VaultFolder.jobs, key: "\(id).ended")
+  }
+
+  /// Many jobs that ended, under a random number.
+  static func jobFold(_ number: UInt64) -> ObjectName {
+    ObjectName(
+      folder: VaultFolder.jobs, key: "fold-\(Hexadecimal.text(number.bigEndianBytes))")
   }
 
   /// A change of a policy or a machine is stored twice, as copy 1 and copy 2.

@@ -1,0 +1,144 @@
+internal import SnapStoreEngine
+internal import SnapStoreFormat
+internal import SnapStoreIO
+internal import SnapStoreVault
+
+/// What is due in a vault, done one after the other: backups of machines by their schedules, prune
+/// by their policies, and once a day a collection. What fails stops nothing else.
+struct ScheduledRun {
+  /// A collection is made where the last one began so long ago, in seconds: a day, less what one
+  /// run may begin earlier than the one the day before.
+  static let collectionInterval: Int64 = 23 * 3600
+
+  /// What became of one machine.
+  struct MachineResult {
+    var machine: Name
+    /// Nil where it is not known when it was to be backed up.
+    var standing: DueCheck.Standing?
+    var backup: Backup.Report?
+    /// Points that were deleted, as no rule keeps them.
+    var deletedPointCount = 0
+    /// In their order: of the backup, of the prune.
+    var failures: [Failure] = []
+  }
+
+  struct Report {
+    var machines: [MachineResult] = []
+    var collection: Collect.Report?
+    var collectionFailure: Failure?
+
+    var failures: [Failure] {
+      machines.flatMap(\.failures) + [collectionFailure].compactMap { $0 }
+    }
+
+    /// Whether there was anything to do.
+    var hasWorked: Bool {
+      !failures.isEmpty || collection != nil
+        || machines.contains { $0.backup != nil || $0.deletedPointCount > 0 }
+    }
+  }
+
+  var vault: Vault
+  var vaultPath: String?
+  /// Nil: all machines.
+  var only: Set<Name>?
+  var resources: Resources
+  var interruption: Interruption
+  var console: Console
+
+  func run() throws -> Report {
+    let policies = try Policies(vault)
+    for machine in (only ?? []).sorted() { _ = try policies.machine(named: machine) }
+    var report = Report()
+    for lost in policies.unreadable where lost.isMachine && isWanted(lost.name) {
+      var result = MachineResult(machine: lost.name)
+      fail(Failure(lost.refusal), "machine \(lost.name)", &result.failures)
+      report.machines.append(result)
+    }
+    for machine in policies.machines where isWanted(machine.name) {
+      report.machines.append(try backUp(machine, policies))
+    }
+    guard !report.machines.isEmpty else { return report }
+    try prune(policies, &report)
+    if only == nil { try collect(&report) }
+    return report
+  }
+
+  private func isWanted(_ machine: Name) -> Bool { only?.contains(machine) ?? true }
+
+  private func backUp(_ machine: Policies.Machine, _ policies: Policies) throws -> MachineResult {
+    var result = MachineResult(machine: machine.name)
+    try attempting("backup of \(machine.name)", &result.failures) {
+      // Looked at anew for each machine: hours may have passed.
+      let standing = try DueCheck(vault, policies, PointCatalog(vault)).standing(of: machine)
+      result.standing = standing
+      guard standing.isDue else { return }
+      var backup = Backup(machine: machine.name, disks: try BackupJob.remembered(machine))
+      backup.resources = resources
+      backup.interruption = interruption
+      result.backup = try BackupJob(
+        backup: backup, vault: vault, vaultPath: vaultPath, console: console
+      ).run()
+    }
+    return result
+  }
+
+  private func prune(_ policies: Policies, _ report: inout Report) throws {
+    let prune = try Prune(vault)
+    for index in report.machines.indices {
+      let machine = report.machines[index].machine
+      guard prune.machines.contains(machine), policies.policy(of: machine) != nil else { continue }
+      var result = report.machines[index]
+      try attempting("prune of \(machine)", &result.failures) {
+        let rules = try PruneRules(
+          policies: policies, given: nil, machine: machine, host: vault.host)
+        let plans = try prune.plan(rules.rules(of:))
+        if let plan = plans.first(where: \.isDrastic) { throw PruneJob.refusal(of: plan) }
+        try PruneJob.run(prune, plans, machine: machine, vault, interruption)
+        result.deletedPointCount = plans.reduce(0) { $0 + $1.going.count }
+      }
+      report.machines[index] = result
+    }
+  }
+
+  private func collect(_ report: inout Report) throws {
+    guard try isCollectionDue() else { return }
+    var failures: [Failure] = []
+    try attempting("collection", &failures) {
+      var collect = Collect()
+      collect.resources = resources
+      collect.interruption = interruption
+      report.collection = try CollectJob.run(collect, vault, console)
+    }
+    report.collectionFailure = failures.first
+  }
+
+  /// By the last one that came to an end, well or not: what fails is not tried again all the time.
+  private func isCollectionDue() throws -> Bool {
+    let now = vault.now().seconds
+    return try !JobHistory(vault).jobs.contains { job in
+      guard job.record.kind == .collect, let end = job.record.end,
+        end.code != UInt32(ExitStatus.interrupted.rawValue)
+      else { return false }
+      return abs(now - job.record.started.seconds) < Self.collectionInterval
+    }
+  }
+
+  /// Whatever `body` throws is told and noted, and the run goes on; but for an interruption.
+  private func attempting(
+    _ what: String, _ failures: inout [Failure], _ body: () throws -> Void
+  ) throws {
+    do {
+      try body()
+    } catch {
+      if error is Interrupted { throw error }
+      fail(Failure(error), what, &failures)
+    }
+  }
+
+  private func fail(_ failure: Failure, _ what: String, _ failures: inout [Failure]) {
+    let hint = failure.hint.map { " (\($0))" } ?? ""
+    console.warn("\(what) failed: \(failure.message)\(hint)")
+    failures.append(failure)
+  }
+}
