@@ -78,12 +78,7 @@ struct BackupCommand: ParsableCommand {
     backup.compression = compression
     backup.verifiesWrites = !skipsVerification
     let location = try vault.location()
-    let vault =
-      try known
-      ?? vault.openOrMakeDefault(host: host, console: console) {
-        // A vault is made for disks that can be backed up.
-        _ = try backup.openSources(vaultPath: nil, host: host)
-      }
+    let vault = try known ?? openVault(for: backup, host, console)
     let watch = SignalWatch(backup.interruption)
     defer { withExtendedLifetime(watch) {} }
     let report = try BackupJob(
@@ -94,6 +89,20 @@ struct BackupCommand: ParsableCommand {
       try console.print(Self.summary(report, vault: vault.store.location))
     } else {
       try console.print(Self.text(report, vault: vault.store.location))
+    }
+  }
+
+  /// What is wrong with the disks is said before what is wrong with the vault, and before one is
+  /// made.
+  private func openVault(
+    for backup: Backup, _ host: HostSystem, _ console: Console
+  ) throws -> Vault {
+    func check() throws { _ = try backup.openSources(vaultPath: nil, host: host) }
+    do {
+      return try vault.openOrMakeDefault(host: host, console: console, check: check)
+    } catch {
+      try check()
+      throw error
     }
   }
 

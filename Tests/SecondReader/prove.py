@@ -190,6 +190,10 @@ def assign(program, vault, work, day):
     policy("assign", "gold-1.a", "--vm", "other", "--data-disk", disks[2])
     policy("unassign", "--vm", "other")
     run(program, "backup", "--vm", "m", "--vault", at)
+    for _ in range(70):  # jobs, so many that they are folded
+        run(program, "verify", "--point", "latest", "--vm", "small", "--vault", at)
+    if not any(name.startswith("fold-") for name in os.listdir(at + "/jobs")):
+        sys.exit("jobs were not folded")
     report = run(READER, "check", at)
     first = os.path.basename(disks[0])[:-4]
     def here(path):
@@ -199,7 +203,7 @@ def assign(program, vault, work, day):
                  f"machine m gold-1.a {first}={here(disks[0])} b={here(disks[1])}"):
         if line not in report.splitlines():
             sys.exit(f"{line} is not in:\n{report}")
-    for path in sorted(glob.glob(f"{at}/policies/*") + glob.glob(f"{at}/machines/*")):
+    for path in sorted(sum((glob.glob(f"{at}/{name}/*") for name in ("policies", "machines", "jobs")), [])):
         kept = open(path, "rb").read()
         damage(path, 1)
         run(READER, "check", at, expect=1)

@@ -35,7 +35,9 @@ struct PermissionTests {
   /// finished are used by the next backup.
   private func listing(_ vault: String) throws -> [String] {
     try FileManager.default.subpathsOfDirectory(atPath: snapstore.path(vault)).sorted()
-      .filter { !$0.hasPrefix("sessions/") && !$0.hasPrefix("packs/") }
+      .filter { name in
+        !["sessions/", "packs/", "jobs/"].contains { name.hasPrefix($0) }
+      }
       .map { name in
         let path = snapstore.path("\(vault)/\(name)")
         let size = try FileManager.default.attributesOfItem(atPath: path)[.size]
