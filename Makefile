@@ -21,6 +21,7 @@ PREFIX ?= /usr/local
 DESTDIR ?=
 ZSH_COMPLETIONS ?= share/zsh/site-functions
 INSTALLED = $(DESTDIR)$(PREFIX)
+UNITS = $(notdir $(wildcard Packaging/systemd/*.service Packaging/systemd/*.timer))
 STATIC = .build/static/release/snapstore
 PACKAGE = .build/snapstore.deb
 SOURCES = Package.swift $(shell find Sources -type f)
@@ -28,7 +29,7 @@ SOURCES = Package.swift $(shell find Sources -type f)
 .DEFAULT_GOAL := help
 .PHONY: help deps build release test test-release second-reader demo format lint clean \
   bench bench-short bench-curve bench-micro bench-scale try-bench \
-  soak sanitize fuzz documents install uninstall deb try-install try-package
+  soak sanitize fuzz documents install uninstall deb try-install try-package try-units
 
 help: ## list the targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 16
@@ -125,7 +126,7 @@ $(STATIC): $(SOURCES)
 	  --scratch-path .build/static
 	@touch $@
 
-.build/static/documents: $(STATIC) $(wildcard Packaging/*)
+.build/static/documents: $(STATIC) $(wildcard Packaging/make-*) Packaging/changelog
 	Packaging/make-documents.sh $(STATIC) $@
 	@touch $@
 
@@ -138,7 +139,9 @@ install: $(STATIC) .build/static/documents ## install below PREFIX (/usr/local);
 	  $(INSTALLED)/$(ZSH_COMPLETIONS)/_snapstore
 	install -D -m 644 -t $(INSTALLED)/share/fish/vendor_completions.d \
 	  .build/static/documents/completions/snapstore.fish
-	install -D -m 644 -t $(INSTALLED)/share/doc/snapstore README.md LICENSE
+	Packaging/systemd/make-units.sh $(PREFIX)/bin $(PREFIX)/share/doc/snapstore \
+	  $(INSTALLED)/lib/systemd/system
+	install -D -m 644 -t $(INSTALLED)/share/doc/snapstore README.md LICENSE Packaging/snapstore.toml
 	install -D -m 644 -t $(INSTALLED)/share/doc/snapstore/docs docs/*.md
 
 uninstall: ## remove what make install put below PREFIX
@@ -147,6 +150,7 @@ uninstall: ## remove what make install put below PREFIX
 	rm -f $(INSTALLED)/share/bash-completion/completions/snapstore
 	rm -f $(INSTALLED)/$(ZSH_COMPLETIONS)/_snapstore
 	rm -f $(INSTALLED)/share/fish/vendor_completions.d/snapstore.fish
+	rm -f $(UNITS:%=$(INSTALLED)/lib/systemd/system/%)
 	rm -rf $(INSTALLED)/share/doc/snapstore
 
 deb: $(STATIC) ## make a Debian package: .build/snapstore.deb
@@ -159,6 +163,10 @@ deb: $(STATIC) ## make a Debian package: .build/snapstore.deb
 
 try-install: $(STATIC) ## install into an empty folder and uninstall again
 	Tests/Package/try-install.sh
+
+try-units: ## let systemd check the units, their sandbox, their calendars
+	@Tests/Demo/install-dependencies.sh systemd
+	Tests/Package/try-units.sh
 
 try-package: deb ## use the Debian package in a new, minimal Debian, and remove it (network)
 	@Tests/Demo/install-dependencies.sh mmdebstrap

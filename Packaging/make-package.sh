@@ -23,6 +23,9 @@ rm "$documents/LICENSE"
 install -m 644 "$here/copyright" "$documents/copyright"
 gzip -9n <"$here/changelog" >"$documents/changelog.Debian.gz"
 gzip -9n "$tree"/usr/share/man/man1/*.1
+# An administrator's file, which an upgrade leaves as it is.
+install -d "$tree/etc/snapstore"
+mv "$documents/snapstore.toml" "$tree/etc/snapstore"
 
 # dpkg-shlibdeps wants to stand in a source package.
 work=$(mktemp -d)
@@ -31,13 +34,15 @@ mkdir "$work/debian" "$tree/DEBIAN"
 printf 'Source: snapstore\n\nPackage: snapstore\nArchitecture: any\n' >"$work/debian/control"
 depends=$(cd "$work" && dpkg-shlibdeps -O "$tree/usr/bin/snapstore" | sed 's/^shlibs:Depends=//')
 
+echo /etc/snapstore/snapstore.toml >"$tree/DEBIAN/conffiles"
+install -m 755 "$here/prerm" "$here/postrm" "$tree/DEBIAN"
 (cd "$tree" && find usr -type f -print0 | sort -z | xargs -0 md5sum) >"$tree/DEBIAN/md5sums"
 cat >"$tree/DEBIAN/control" <<END
 Package: snapstore
 Version: $release
 Architecture: $(dpkg --print-architecture)
 Maintainer: $(dpkg-parsechangelog -l "$here/changelog" -S Maintainer)
-Installed-Size: $(du -sk --apparent-size "$tree/usr" | cut -f1)
+Installed-Size: $(du -skc --apparent-size "$tree/usr" "$tree/etc" | tail -1 | cut -f1)
 Depends: $depends
 Section: admin
 Priority: optional

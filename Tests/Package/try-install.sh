@@ -13,9 +13,12 @@ if ldd "$installed/bin/snapstore" | grep -i swift; then
 fi
 for file in share/man/man1/snapstore.1 share/man/man1/snapstore-vault-create.1 \
   share/bash-completion/completions/snapstore share/zsh/site-functions/_snapstore \
-  share/fish/vendor_completions.d/snapstore.fish share/doc/snapstore/LICENSE; do
+  share/fish/vendor_completions.d/snapstore.fish share/doc/snapstore/LICENSE \
+  share/doc/snapstore/snapstore.toml lib/systemd/system/snapstore-{run,verify}.timer; do
   test -s "$installed/$file"
 done
+grep -qx 'ExecStart=/opt/tools/bin/snapstore verify' \
+  "$installed/lib/systemd/system/snapstore-verify.service"
 make --no-print-directory uninstall DESTDIR="$work" PREFIX=/opt/tools
 if find "$work" -type f | grep .; then
   echo "make uninstall leaves files" >&2

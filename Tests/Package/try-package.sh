@@ -37,9 +37,12 @@ command -v snapstore
 snapstore --version
 for file in /usr/share/man/man1/snapstore.1.gz /usr/share/man/man1/snapstore-backup.1.gz \
   /usr/share/bash-completion/completions/snapstore /usr/share/zsh/vendor-completions/_snapstore \
-  /usr/share/fish/vendor_completions.d/snapstore.fish /usr/share/doc/snapstore/copyright; do
+  /usr/share/fish/vendor_completions.d/snapstore.fish /usr/share/doc/snapstore/copyright \
+  /etc/snapstore/snapstore.toml /usr/lib/systemd/system/snapstore-run.timer; do
   test -s "$file"
 done
+# Nothing is enabled by itself.
+if find /etc/systemd -name 'snapstore*' 2>/dev/null | grep .; then exit 1; fi
 
 say "backup and restore"
 head -c 20000000 /dev/urandom >disk.img
