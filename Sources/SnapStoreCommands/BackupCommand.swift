@@ -77,7 +77,7 @@ struct BackupCommand: ParsableCommand {
     backup.resources = resources.resources
     backup.compression = compression
     backup.verifiesWrites = !skipsVerification
-    let location = try vault.location()
+    let location = try vault.location(host)
     let vaultPath = try existingPath(location.path, calls: host.calls)
     let watch = SignalWatch(backup.interruption)
     defer { withExtendedLifetime(watch) {} }
