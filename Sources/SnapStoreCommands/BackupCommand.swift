@@ -77,7 +77,7 @@ struct BackupCommand: ParsableCommand {
     backup.resources = resources.resources
     backup.compression = compression
     backup.verifiesWrites = !skipsVerification
-    let location = try vault.location()
+    let location = try vault.location(host)
     let vault = try known ?? openVault(for: backup, host, console)
     let watch = SignalWatch(backup.interruption)
     defer { withExtendedLifetime(watch) {} }

@@ -53,7 +53,7 @@ struct BenchCommand: ParsableCommand {
 
   /// The vault's directory, or the nearest above it that is there.
   private func directory(_ host: HostSystem) throws -> String {
-    var path = try vault.location().path
+    var path = try vault.location(host).path
     while try existingPath(path, calls: host.calls) == nil { path = splitPath(path).parent }
     return path
   }

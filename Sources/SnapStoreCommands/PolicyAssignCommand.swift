@@ -41,7 +41,7 @@ struct PolicyAssignCommand: ParsableCommand {
     if !requests.isEmpty {
       // Only to see that they can be backed up.
       _ = try Backup(machine: vm, disks: requests).openSources(
-        vaultPath: try existingPath(try vault.location().path, calls: host.calls), host: host)
+        vaultPath: try existingPath(try vault.location(host).path, calls: host.calls), host: host)
       disks = try requests.map { disk in
         MachineRecord.Disk(
           name: disk.name, role: disk.role,

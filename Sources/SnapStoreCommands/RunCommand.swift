@@ -46,7 +46,7 @@ struct RunCommand: ParsableCommand {
     defer { withExtendedLifetime(watch) {} }
     let run = ScheduledRun(
       vault: vault,
-      vaultPath: try existingPath(try self.vault.location().path, calls: host.calls),
+      vaultPath: try existingPath(try self.vault.location(host).path, calls: host.calls),
       only: vm.isEmpty ? nil : Set(vm), resources: resources.resources,
       interruption: interruption, console: console)
     let report = try alone(in: vault) { try run.run() }

@@ -10,7 +10,10 @@ struct VaultOptions: ParsableArguments {
   @Option(
     name: .customLong("vault"),
     help: ArgumentHelp(
-      "The vault's directory. (default: $SNAPSTORE_VAULT, or ~/.local/share/snapstore/vault)",
+      """
+      The vault's directory. (default: $SNAPSTORE_VAULT, the configuration's, or \
+      ~/.local/share/snapstore/vault)
+      """,
       valueName: "path"), completion: .directory)
   var path: String?
 
@@ -20,10 +23,15 @@ struct VaultOptions: ParsableArguments {
     var isDefault: Bool
   }
 
-  func location() throws -> Location {
+  /// The configuration is read only where nothing nearer names a vault: no mistake in it keeps
+  /// anybody from a restore.
+  func location(_ host: HostSystem) throws -> Location {
     let environment = ProcessInfo.processInfo.environment
     if path == "" { throw Failure(.wrongUsage, "--vault names no path") }
     if let path = path ?? environment["SNAPSTORE_VAULT"], !path.isEmpty {
+      return Location(path: path, isDefault: false)
+    }
+    if let path = try ConfigurationFile.read(host).vault {
       return Location(path: path, isDefault: false)
     }
     if let data = environment["XDG_DATA_HOME"], data.hasPrefix("/") {
@@ -39,7 +47,7 @@ struct VaultOptions: ParsableArguments {
 
   /// Opens a vault that exists.
   func open(host: HostSystem) throws -> Vault {
-    let location = try location()
+    let location = try location(host)
     do {
       return try Vault.open(
         try LocalObjectStore.open(location.path, host: host), host: host, log: Console.log)
@@ -56,7 +64,7 @@ struct VaultOptions: ParsableArguments {
   func openOrMakeDefault(
     host: HostSystem, console: Console, check: () throws -> Void
   ) throws -> Vault {
-    let location = try location()
+    let location = try location(host)
     guard location.isDefault else { return try open(host: host) }
     if let vault = try openIfThere(host: host) { return vault }
     try check()

@@ -75,11 +75,16 @@ struct RootCommand: ParsableCommand {
 
     ENVIRONMENT:
       SNAPSTORE_VAULT  The vault, where --vault names none.
+      SNAPSTORE_CONFIG
+                       Another configuration; empty, none.
       SNAPSTORE_LOG    What is told on standard error of what happens: error,
                        warning (as without it), info, debug or trace.
       NO_COLOR         If it is set and not empty, terminals get no colors.
 
     FILES:
+      /etc/snapstore/snapstore.toml
+                       The configuration: the vault where none is named, programs
+                       to run when something happened, where metrics go.
       ~/.local/share/snapstore/vault
                        The vault where none is named; the first backup makes it.
                        It is in $XDG_DATA_HOME if that is set.

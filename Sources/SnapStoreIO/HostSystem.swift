@@ -35,6 +35,9 @@ package struct HostSystem: Sendable {
     Int(sysconf(Int32(_SC_PHYS_PAGES))) * Int(sysconf(Int32(_SC_PAGESIZE)))
   }
 
+  /// The user with whose rights this process works.
+  package static var userID: UInt32 { geteuid() }
+
   /// Files and directories get just the modes that are asked for, whatever was set before: what
   /// group and others would get is all that is taken away.
   package static func protectNewFiles() {

@@ -193,7 +193,7 @@ extension FileStatus {
       kind: kind, device: UInt64(status.st_dev), inode: UInt64(status.st_ino),
       representedDevice: UInt64(status.st_rdev), byteCount: UInt64(max(0, status.st_size)),
       allocatedByteCount: UInt64(max(0, status.st_blocks)) * 512,
-      linkCount: UInt64(status.st_nlink),
+      linkCount: UInt64(status.st_nlink), owner: status.st_uid, mode: status.st_mode & 0o777,
       modified: FileTime(status.st_mtim), changed: FileTime(status.st_ctim))
   }
 }

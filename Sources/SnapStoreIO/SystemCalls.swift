@@ -94,14 +94,18 @@ package struct FileStatus: Equatable, Sendable {
   package var byteCount: UInt64
   package var allocatedByteCount: UInt64
   package var linkCount: UInt64
+  /// The user that it belongs to.
+  package var owner: UInt32
+  /// The permission bits, and no others.
+  package var mode: UInt32
   package var modified: FileTime
   /// When anything about the file changed last; a program can't set it back.
   package var changed: FileTime
 
   package init(
     kind: Kind, device: UInt64, inode: UInt64, representedDevice: UInt64 = 0, byteCount: UInt64,
-    allocatedByteCount: UInt64 = 0, linkCount: UInt64 = 1, modified: FileTime = FileTime(),
-    changed: FileTime = FileTime()
+    allocatedByteCount: UInt64 = 0, linkCount: UInt64 = 1, owner: UInt32 = 0, mode: UInt32 = 0o600,
+    modified: FileTime = FileTime(), changed: FileTime = FileTime()
   ) {
     self.kind = kind
     self.device = device
@@ -110,6 +114,8 @@ package struct FileStatus: Equatable, Sendable {
     self.byteCount = byteCount
     self.allocatedByteCount = allocatedByteCount
     self.linkCount = linkCount
+    self.owner = owner
+    self.mode = mode
     self.modified = modified
     self.changed = changed
   }

@@ -4,6 +4,7 @@
 set -euo pipefail
 
 snapstore=$(realpath "$1")
+export SNAPSTORE_CONFIG=  # nothing that this machine has configured
 export PATH="$PATH:/usr/sbin:/sbin"  # mke2fs and debugfs, where they are not on a user's path
 work=$(mktemp -d "${TMPDIR:-/tmp}/snapstore-demo.XXXXXX")
 trap 'rm -rf "$work"' EXIT

@@ -148,9 +148,12 @@ struct ProgramRun {
     process.executableURL = Self.program
     process.arguments = arguments
     process.currentDirectoryURL = URL(fileURLWithPath: directory.path)
-    process.environment = ["HOME": directory.path, "PATH": "/usr/bin:/bin"]
-      .merging(ProcessInfo.processInfo.environment.filter { $0.key == "LD_LIBRARY_PATH" }) { $1 }
-      .merging(environment) { $1 }
+    process.environment = [
+      "HOME": directory.path, "PATH": "/usr/bin:/bin",
+      "SNAPSTORE_CONFIG": "",  // whatever this machine has in /etc
+    ]
+    .merging(ProcessInfo.processInfo.environment.filter { $0.key == "LD_LIBRARY_PATH" }) { $1 }
+    .merging(environment) { $1 }
     process.standardInput = FileHandle.nullDevice
     return process
   }

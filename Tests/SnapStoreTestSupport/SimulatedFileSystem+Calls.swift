@@ -288,6 +288,6 @@ extension SimulatedFileSystem.State {
       kind: inode.isDirectory ? .directory : .regular, device: 1, inode: UInt64(number),
       byteCount: inode.content.byteCount,
       allocatedByteCount: inode.blockCount * UInt64(SimulatedContent.pageByteCount),
-      linkCount: UInt64(inode.linkCount), modified: time, changed: time)
+      linkCount: UInt64(inode.linkCount), mode: inode.mode, modified: time, changed: time)
   }
 }
