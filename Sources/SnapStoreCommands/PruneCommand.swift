@@ -66,11 +66,10 @@ struct PruneCommand: ParsableCommand {
       console.warn("recovery point \(point) can't be read: it stays")
     }
     if !isDryRun {
-      if let plan = plans.first(where: \.isDrastic), !isSure { throw PruneJob.refusal(of: plan) }
       let interruption = Interruption()
       let watch = SignalWatch(interruption)
       defer { withExtendedLifetime(watch) {} }
-      try PruneJob.run(prune, plans, machine: vm, vault, interruption)
+      try PruneJob.run(prune, plans, machine: vm, isSure: isSure, vault, interruption)
     }
     if console.isJSON {
       try console.print(PruneAnswer.summary(plans, isDryRun: isDryRun))

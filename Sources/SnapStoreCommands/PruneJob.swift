@@ -5,14 +5,16 @@ internal import SnapStoreVault
 
 /// A prune as the vault's history has it: made by `prune` and by `run`.
 enum PruneJob {
-  /// Deletes what goes by the plans. Where nothing goes, there is no job.
+  /// Deletes what goes by the plans; throws, and deletes nothing, where somebody should look at it
+  /// first. Where nothing goes, there is no job.
   static func run(
-    _ prune: Prune, _ plans: [Prune.MachinePlan], machine: Name?, _ vault: Vault,
-    _ interruption: Interruption
+    _ prune: Prune, _ plans: [Prune.MachinePlan], machine: Name?, isSure: Bool = false,
+    _ vault: Vault, _ interruption: Interruption
   ) throws {
     let going = plans.reduce(0) { $0 + $1.going.count }
     guard going > 0 else { return }
     try JobRun(.prune, machine: machine).recording(in: vault) {
+      if let plan = plans.first(where: \.isDrastic), !isSure { throw refusal(of: plan) }
       let reserve = Reserve(vault)
       try reserve.using { try prune.apply(plans, interruption: interruption) }
       reserve.make()
@@ -21,7 +23,7 @@ enum PruneJob {
   }
 
   /// What is said where so many points of a machine would go that somebody should look at it.
-  static func refusal(of plan: Prune.MachinePlan) -> Failure {
+  private static func refusal(of plan: Prune.MachinePlan) -> Failure {
     Failure(
       .notAllowed,
       "\(plan.going.count) of the \(plan.points.count) points of \(plan.machine) would go; "

@@ -15,8 +15,9 @@ struct RunCommand: ParsableCommand {
       often: most runs find nothing to do.
 
       What fails stops nothing else: the exit code is that of the first failure, and the summary \
-      names them all. If more than half of a machine's points would be deleted, none is. Two runs \
-      of one vault at the same time are not possible: the second one ends with exit code 75.
+      names them all. It is tried again an hour later, or at once with --vm. If more than half \
+      of a machine's points would be deleted, none is. Two runs of one vault at the same time \
+      are not possible: the second one ends with exit code 75.
 
       EXAMPLES:
         snapstore run
@@ -73,7 +74,12 @@ struct RunCommand: ParsableCommand {
     }
     do {
       let report = try body()
-      if report.hasWorked {
+      // One that could not even try is told of once an hour.
+      let hasFailed = !report.failures.isEmpty
+      if try report.hasWorked
+        || hasFailed
+          && ScheduledRun.recentFailure(of: .run, in: vault) == nil
+      {
         try job.end(.init(JobResult(report), at: vault.now()))
       } else {
         try job.withdraw()

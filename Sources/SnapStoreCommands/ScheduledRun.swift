@@ -9,6 +9,9 @@ struct ScheduledRun {
   /// A collection is made where the last one began so long ago, in seconds: a day, less what one
   /// run may begin earlier than the one the day before.
   static let collectionInterval: Int64 = 23 * 3600
+  /// What failed so short ago is not tried again, in seconds: a disk that is gone over night need
+  /// not be told of at every quarter of an hour. A machine that was named is tried at once.
+  static let retryInterval: Int64 = 3300
 
   /// What became of one machine.
   struct MachineResult {
@@ -16,6 +19,8 @@ struct ScheduledRun {
     /// Nil where it is not known when it was to be backed up.
     var standing: DueCheck.Standing?
     var backup: Backup.Report?
+    /// Whether a backup was made, or points deleted, or it failed.
+    var wasTried = false
     /// Points that were deleted, as no rule keeps them.
     var deletedPointCount = 0
     /// In their order: of the backup, of the prune.
@@ -31,10 +36,9 @@ struct ScheduledRun {
       machines.flatMap(\.failures) + [collectionFailure].compactMap { $0 }
     }
 
-    /// Whether there was anything to do.
+    /// Whether there was anything to do, and it was tried.
     var hasWorked: Bool {
-      !failures.isEmpty || collection != nil
-        || machines.contains { $0.backup != nil || $0.deletedPointCount > 0 }
+      collection != nil || collectionFailure != nil || machines.contains(where: \.wasTried)
     }
   }
 
@@ -73,6 +77,8 @@ struct ScheduledRun {
       let standing = try DueCheck(vault, policies, PointCatalog(vault)).standing(of: machine)
       result.standing = standing
       guard standing.isDue else { return }
+      try refuseRetry(.backup, machine.name)
+      result.wasTried = true
       var backup = Backup(machine: machine.name, disks: try BackupJob.remembered(machine))
       backup.resources = resources
       backup.interruption = interruption
@@ -93,7 +99,9 @@ struct ScheduledRun {
         let rules = try PruneRules(
           policies: policies, given: nil, machine: machine, host: vault.host)
         let plans = try prune.plan(rules.rules(of:))
-        if let plan = plans.first(where: \.isDrastic) { throw PruneJob.refusal(of: plan) }
+        guard plans.contains(where: { !$0.going.isEmpty }) else { return }
+        try refuseRetry(.prune, machine)
+        result.wasTried = true
         try PruneJob.run(prune, plans, machine: machine, vault, interruption)
         result.deletedPointCount = plans.reduce(0) { $0 + $1.going.count }
       }
@@ -111,6 +119,30 @@ struct ScheduledRun {
       report.collection = try CollectJob.run(collect, vault, console)
     }
     report.collectionFailure = failures.first
+  }
+
+  /// Throws what the machine's newest job of a kind failed with, where that was short ago.
+  private func refuseRetry(_ kind: JobRecord.Kind, _ machine: Name) throws {
+    guard only == nil, let (failure, time) = try Self.recentFailure(of: kind, machine, in: vault)
+    else { return }
+    throw Failure(
+      failure.code, "\(failure.message) (at \(time.rfc3339))",
+      hint: "it is tried again within an hour, or at once: snapstore run --vm \(machine)")
+  }
+
+  /// What the newest job of a kind failed with, and when it began, where that was short ago.
+  static func recentFailure(
+    of kind: JobRecord.Kind, _ machine: Name? = nil, in vault: Vault
+  ) throws -> (failure: Failure, time: Timestamp)? {
+    let last = try JobHistory(vault).jobs.last {
+      $0.record.kind == kind && $0.record.machine == machine && !$0.isRunning
+    }
+    guard let record = last?.record, let end = record.end,
+      let code = ExitStatus(rawValue: Int32(truncatingIfNeeded: end.code)),
+      code != .done, code != .interrupted,
+      abs(vault.now().seconds - record.started.seconds) < retryInterval
+    else { return nil }
+    return (Failure(code, end.message ?? "it failed", hint: end.hint), record.started)
   }
 
   /// By the last one that came to an end, well or not: what fails is not tried again all the time.

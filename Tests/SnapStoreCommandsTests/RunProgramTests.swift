@@ -92,10 +92,18 @@ struct RunProgramTests {
     #expect(kinds(failed).sorted() == ["backup b failed", "run - failed"])
     #expect(failed.allSatisfy { $0["code"] as? Int == 66 && $0["message"] is String })
     #expect(kinds(try jobs("--vm", "b", at: "2026-03-02 04:00")) == ["backup b failed"])
-    // It is there again: the next run makes up for it.
+    // It is there again. What failed just now is not tried at once, but by name; and later.
     try snapstore.write("b.img", [1, 2, 3])
-    let next = try run("run", at: "2026-03-02 03:15")
-    #expect(next.status == 0, "\(next.errors)")
+    let soon = try run("run", at: "2026-03-02 03:15")
+    #expect(soon.status == 66 && soon.errors.contains("tried again"), "\(soon.errors)")
+    #expect(kinds(try jobs("--vm", "b", at: "2026-03-02 04:00")) == ["backup b failed"])
+    let named = try run("run", "--vm", "b", at: "2026-03-02 03:16")
+    #expect(named.status == 0, "\(named.errors)")
+    try snapstore.remove("b.img")
+    #expect(try run("run", at: "2026-03-03 03:00").status == 66)
+    try snapstore.write("b.img", [1, 2, 3])
+    let later = try run("run", at: "2026-03-03 04:00")
+    #expect(later.status == 0, "\(later.errors)")
   }
 
   @Test("a policy that would delete most points deletes none, and says so")
@@ -108,6 +116,7 @@ struct RunProgramTests {
     let result = try run("run", at: "2026-03-07 03:10")
     #expect(result.status == 77)
     #expect(result.errors.contains("5 of the 7 points of a would go"), "\(result.errors)")
+    #expect(kinds(try jobs("--failed", at: "2026-03-07 03:11")).contains("prune a failed"))
     let listed = try snapstore("points", "--json", "--vault", "v").json().first
     #expect((listed as? [Any])?.count == 7)
   }
