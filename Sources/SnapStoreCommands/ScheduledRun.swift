@@ -59,8 +59,12 @@ struct ScheduledRun {
       fail(Failure(lost.refusal), "machine \(lost.name)", &result.failures)
       report.machines.append(result)
     }
+    var check = try DueCheck(vault, policies, PointCatalog(vault))
     for machine in policies.machines where isWanted(machine.name) {
-      report.machines.append(try backUp(machine, policies))
+      let result = try backUp(machine, check)
+      report.machines.append(result)
+      // Hours may have passed.
+      if result.wasTried { check = try DueCheck(vault, policies, PointCatalog(vault)) }
     }
     guard !report.machines.isEmpty else { return report }
     try prune(policies, &report)
@@ -70,11 +74,10 @@ struct ScheduledRun {
 
   private func isWanted(_ machine: Name) -> Bool { only?.contains(machine) ?? true }
 
-  private func backUp(_ machine: Policies.Machine, _ policies: Policies) throws -> MachineResult {
+  private func backUp(_ machine: Policies.Machine, _ check: DueCheck) throws -> MachineResult {
     var result = MachineResult(machine: machine.name)
     try attempting("backup of \(machine.name)", &result.failures) {
-      // Looked at anew for each machine: hours may have passed.
-      let standing = try DueCheck(vault, policies, PointCatalog(vault)).standing(of: machine)
+      let standing = try check.standing(of: machine)
       result.standing = standing
       guard standing.isDue else { return }
       try refuseRetry(.backup, machine.name)
