@@ -176,6 +176,19 @@ struct PolicyTests {
     #expect(call > 10)
   }
 
+  @Test("a policy stays while it can't be known that no machine has it")
+  func removedBesideDamage() throws {
+    let (gold, web) = (try name("gold"), try name("web"))
+    _ = try changes.set(gold) { _ in settings() }
+    _ = try changes.assign(gold, to: web, disks: [])
+    for object in try objects("machines") { try damage("machines/\(object)") }
+    let error = #expect(throws: VaultError.self) { try changes.remove(gold) }
+    #expect(error?.code == .damaged && error?.hint?.contains("policy assign") == true)
+    #expect(try Policies(vault).policy(named: gold).name == gold)
+    #expect(try changes.unassign(web))
+    try changes.remove(gold)
+  }
+
   @Test("one copy may be damaged or gone; verify says so, and nothing else changes")
   func oneCopy() throws {
     let (gold, web) = (try name("gold"), try name("web"))

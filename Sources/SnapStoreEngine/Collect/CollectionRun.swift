@@ -173,8 +173,7 @@ struct CollectionRun {
     if isNews {
       let epoch = EpochRecord(
         number: round.number, session: session.id, time: vault.now(),
-        condemned: Array(verdict.condemned.prefix(EpochRecord.maximumPacks)),
-        doomed: Array(verdict.doomed.prefix(EpochRecord.maximumPacks)), vaultTime: epochTime)
+        condemned: verdict.condemned, doomed: verdict.doomed, vaultTime: epochTime)
       guard try vault.decide(epoch) else {
         end = .superseded
         return

@@ -174,8 +174,9 @@ package struct CollectionRound: Hashable, Sendable {
     Verdict(condemned: base?.condemned ?? [], doomed: base?.doomed ?? [])
   }
 
-  /// Step 9: what the next epoch says.
-  package func decide(_ packs: Packs) -> Verdict {
+  /// Step 9: what the next epoch says. It has room for `limit` packs, condemned or doomed each:
+  /// what was named before goes first, and what has no room is for the rounds to come.
+  package func decide(_ packs: Packs, limit: Int = EpochRecord.maximumPacks) -> Verdict {
     var verdict = Verdict()
     // A name is kept while something may still tell of the pack: the pack itself, a segment, or a
     // segment that a session is about to write which began before the pack was doomed.
@@ -188,7 +189,7 @@ package struct CollectionRound: Hashable, Sendable {
         let isCopied = packs.copied.contains(pack.pack)
         verdict.condemned.append(
           .init(pack: pack.pack, unreachedSince: isCopied ? number : nil))
-      } else if hasPassedGate(pack) {
+      } else if hasPassedGate(pack), verdict.doomed.count < limit {
         verdict.doomed.append(pack.pack)
       } else {
         verdict.condemned.append(
@@ -196,13 +197,11 @@ package struct CollectionRound: Hashable, Sendable {
       }
     }
     let known = Set((base?.condemned ?? []).map(\.pack)).union(base?.doomed ?? [])
-    for pack in packs.listed.subtracting(known)
-    where pack.session != own && !open.contains(pack.session) {
-      if !packs.reached.contains(pack) || packs.copied.contains(pack) {
-        verdict.condemned.append(.init(pack: pack, unreachedSince: number))
-      }
+    let useless = packs.listed.subtracting(known).filter { pack in
+      pack.session != own && !open.contains(pack.session)
+        && (!packs.reached.contains(pack) || packs.copied.contains(pack))
     }
-    for pack in packs.abandoned {
+    for pack in useless.union(packs.abandoned).sorted() where verdict.condemned.count < limit {
       verdict.condemned.append(.init(pack: pack, unreachedSince: number))
     }
     verdict.condemned.sort { $0.pack < $1.pack }

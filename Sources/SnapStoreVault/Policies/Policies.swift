@@ -48,7 +48,8 @@ package struct Policies: Sendable {
   package private(set) var machines: [Machine] = []
   package private(set) var unreadable: [Unreadable] = []
 
-  package init(_ vault: Vault) throws {
+  /// `isTelling`: whether what can't be read is logged.
+  package init(_ vault: Vault, isTelling: Bool = true) throws {
     // Machines first: whoever assigns one makes sure that its policy is there.
     for change in try ChangeLog<MachineRecord>(vault).newest() {
       switch change.record {
@@ -72,6 +73,7 @@ package struct Policies: Sendable {
           Unreadable(name: change.name.subject, isMachine: false, error: error))
       }
     }
+    guard isTelling else { return }
     for unreadable in unreadable { vault.log.warning("\(unreadable.refusal)") }
   }
 

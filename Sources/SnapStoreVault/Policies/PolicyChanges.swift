@@ -30,7 +30,8 @@ package struct PolicyChanges: Sendable {
     return result
   }
 
-  /// Throws `VaultError` where the policy is not there, or is assigned to machines.
+  /// Throws `VaultError` where the policy is not there, or is assigned to machines, or may be, as
+  /// what is known of a machine can't be read.
   package func remove(_ name: Name) throws {
     try refuseAssigned(name)
     var settings: PolicyRecord.Settings?
@@ -53,8 +54,12 @@ package struct PolicyChanges: Sendable {
   }
 
   private func refuseAssigned(_ name: Name) throws {
-    let assigned = try Policies(vault).machines(of: name).map(\.name)
-    guard let first = assigned.first else { return }
+    let known = try Policies(vault)
+    let assigned = known.machines(of: name).map(\.name)
+    guard let first = assigned.first else {
+      if let lost = known.unreadable.first(where: \.isMachine) { throw lost.refusal }
+      return
+    }
     throw VaultError(
       .misuse,
       "policy \(name) is assigned to \(assigned.prefix(8).map(\.text).joined(separator: ", "))",

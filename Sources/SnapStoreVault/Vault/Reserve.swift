@@ -31,7 +31,8 @@ package struct Reserve: Sendable {
     }
   }
 
-  /// Runs `body`; where the disk is full, once more without the reserve.
+  /// Runs `body`; where the disk is full, once more without the reserve. Then there is one again,
+  /// as large as there is room, even where that was not enough: the next one needs it no less.
   package func using<Result>(_ body: () throws -> Result) throws -> Result {
     do {
       return try body()
@@ -40,6 +41,7 @@ package struct Reserve: Sendable {
         throw error
       }
       vault.log.info("the disk is full: the vault's reserve is used")
+      defer { make() }
       return try body()
     }
   }

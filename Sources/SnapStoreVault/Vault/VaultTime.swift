@@ -47,7 +47,7 @@ package struct VaultTime: Sendable {
     }
     self.init(
       points: catalog.kept.lazy.map(\.point), epoch: epoch,
-      longestInterval: try Policies(vault).longestInterval)
+      longestInterval: try Policies(vault, isTelling: false).longestInterval)
   }
 
   /// A run, by the vault's time. Of two at one time, the one counts whose clock was right: so a
