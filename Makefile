@@ -29,7 +29,8 @@ SOURCES = Package.swift $(shell find Sources -type f)
 .DEFAULT_GOAL := help
 .PHONY: help deps build release test test-release second-reader demo format lint clean \
   bench bench-short bench-curve bench-micro bench-scale try-bench \
-  soak sanitize fuzz documents install uninstall deb try-install try-package try-units try-operations
+  soak sanitize fuzz documents install uninstall deb try-install try-package try-units \
+  try-operations
 
 help: ## list the targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 16
