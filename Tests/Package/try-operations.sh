@@ -72,9 +72,9 @@ echo "\$1" >>$work/hooks.log
 END
 chmod 755 hook.sh
 # The example of the package, with its lines taken in.
-sed -E -e 's|^#(vault = ).*|\1"'"$work"'/backup/vault"|' -e 's|^#(region = ).*|\1"eu-west"|' \
-  -e 's|^#(textfile = ).*|\1"'"$work"'/metrics/snapstore.prom"|' \
-  -e 's|^#(success\|warning\|failure)( = ).*|\1\2["'"$work"'/hook.sh", "\1"]|' \
+sed -E -e "s~^#(vault = ).*~\1\"$work/backup/vault\"~" -e 's~^#(region = ).*~\1"eu-west"~' \
+  -e "s~^#(textfile = ).*~\1\"$work/metrics/snapstore.prom\"~" \
+  -e "s~^#(success|warning|failure) = .*~\1 = [\"$work/hook.sh\", \"\1\"]~" \
   "$here/Packaging/snapstore.toml" >snapstore.toml
 snapstore vault create --region eu-west backup/vault
 answers 'answer["region"] == "eu-west"' snapstore vault info --json
