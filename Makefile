@@ -29,7 +29,8 @@ SOURCES = Package.swift $(shell find Sources -type f)
 .DEFAULT_GOAL := help
 .PHONY: help deps build release test test-release second-reader demo format lint clean \
   bench bench-short bench-curve bench-micro bench-scale try-bench \
-  soak sanitize fuzz documents install uninstall deb try-install try-package try-units
+  soak sanitize fuzz documents install uninstall deb try-install try-package try-units \
+  try-operations
 
 help: ## list the targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 16
@@ -167,6 +168,9 @@ try-install: $(STATIC) ## install into an empty folder and uninstall again
 try-units: ## let systemd check the units, their sandbox, their calendars
 	@Tests/Demo/install-dependencies.sh systemd
 	Tests/Package/try-units.sh
+
+try-operations: release ## walk the way of docs/operations.md on small disks, under a fake clock
+	Tests/Package/try-operations.sh $(SNAPSTORE) .build/try-operations
 
 try-package: deb ## use the Debian package in a new, minimal Debian, and remove it (network)
 	@Tests/Demo/install-dependencies.sh mmdebstrap

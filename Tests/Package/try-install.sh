@@ -14,7 +14,8 @@ fi
 for file in share/man/man1/snapstore.1 share/man/man1/snapstore-vault-create.1 \
   share/bash-completion/completions/snapstore share/zsh/site-functions/_snapstore \
   share/fish/vendor_completions.d/snapstore.fish share/doc/snapstore/LICENSE \
-  share/doc/snapstore/snapstore.toml lib/systemd/system/snapstore-{run,verify}.timer; do
+  share/doc/snapstore/snapstore.toml share/doc/snapstore/docs/operations.md \
+  lib/systemd/system/snapstore-{run,verify}.timer; do
   test -s "$installed/$file"
 done
 grep -qx 'ExecStart=/opt/tools/bin/snapstore verify' \
