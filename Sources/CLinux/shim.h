@@ -1,6 +1,8 @@
 // System calls and constants that Swift's Glibc module does not show. Only SnapStoreIO imports this.
 #include <errno.h>
 #include <fcntl.h>
+#include <signal.h>
+#include <spawn.h>
 #include <stdio.h>
 #include <sys/syscall.h>
 #include <sys/uio.h>
@@ -36,6 +38,42 @@ static inline long long linux_seek(int file, long long offset, int whence) {
 }
 
 enum { linux_seek_data = 3, linux_seek_hole = 4 };
+
+// A file in memory that has no name.
+static inline int linux_file_in_memory(const char *label) {
+  return (int)syscall(SYS_memfd_create, label, 1u);
+}
+
+// Starts a program: standard input from a descriptor, standard output to nowhere, standard error as
+// here, and no other descriptor; the leader of a process group, with no signal ignored or blocked.
+// Returns an errno, or 0.
+static inline int linux_start_program(pid_t *process, const char *path, char *const arguments[],
+                                      char *const environment[], int input) {
+  posix_spawnattr_t attributes;
+  posix_spawn_file_actions_t actions;
+  sigset_t all, none;
+  sigfillset(&all);
+  sigemptyset(&none);
+  int error = posix_spawnattr_init(&attributes);
+  if (error != 0) return error;
+  error = posix_spawn_file_actions_init(&actions);
+  if (error != 0) {
+    posix_spawnattr_destroy(&attributes);
+    return error;
+  }
+  error = posix_spawnattr_setflags(
+      &attributes, POSIX_SPAWN_SETPGROUP | POSIX_SPAWN_SETSIGDEF | POSIX_SPAWN_SETSIGMASK);
+  if (error == 0) error = posix_spawnattr_setpgroup(&attributes, 0);
+  if (error == 0) error = posix_spawnattr_setsigdefault(&attributes, &all);
+  if (error == 0) error = posix_spawnattr_setsigmask(&attributes, &none);
+  if (error == 0) error = posix_spawn_file_actions_adddup2(&actions, input, 0);
+  if (error == 0) error = posix_spawn_file_actions_addopen(&actions, 1, "/dev/null", O_WRONLY, 0);
+  if (error == 0) error = posix_spawn_file_actions_addclosefrom_np(&actions, 3);
+  if (error == 0) error = posix_spawn(process, path, &actions, &attributes, arguments, environment);
+  posix_spawn_file_actions_destroy(&actions);
+  posix_spawnattr_destroy(&attributes);
+  return error;
+}
 
 struct linux_file_system {
   unsigned long long type;

@@ -2,7 +2,7 @@ internal import SnapStoreFormat
 
 /// What the host's configuration says; without one, nothing. Every command may read it, and none
 /// changes it.
-struct Configuration: Equatable {
+package struct Configuration: Equatable {
   /// The vault that is used where neither `--vault` nor `SNAPSTORE_VAULT` names one: an absolute
   /// path.
   var vault: String?
@@ -16,7 +16,7 @@ struct Configuration: Equatable {
   init() {}
 
   /// What a configuration file says; `path` is for messages. A `Failure` names the line.
-  init(_ bytes: [UInt8], path: String) throws {
+  package init(_ bytes: [UInt8], path: String) throws {
     do throws(TOMLError) {
       try self.init(try TOMLReader.read(bytes))
     } catch {
