@@ -14,7 +14,7 @@ struct BackupJob {
 
   /// The point is there when it returns; its warnings are told.
   func run() throws -> Backup.Report {
-    try JobRun(.backup, machine: backup.machine).recording(in: vault) {
+    try JobRun(.backup, machine: backup.machine, console).recording(in: vault) {
       let host = vault.host
       let opened = try backup.openSources(vaultPath: vaultPath, host: host)
       let memory = HostMemory(host)

@@ -45,7 +45,7 @@ struct CollectCommand: ParsableCommand {
 
   func run() throws {
     let console = output.console
-    let vault = try vault.open(host: HostSystem.current())
+    let vault = try JobRun(.collect, console).opening(vault, host: HostSystem.current())
     var collect = Collect()
     collect.isDryRun = isDryRun
     collect.maximumDeadPercent = maximumDeadPercent
@@ -113,7 +113,7 @@ struct CollectCommand: ParsableCommand {
 /// A collection as the vault's history has it: made by `collect` and by `run`.
 enum CollectJob {
   static func run(_ collect: Collect, _ vault: Vault, _ console: Console) throws -> Collect.Report {
-    try JobRun(.collect).recording(in: vault) {
+    try JobRun(.collect, console).recording(in: vault) {
       let reserve = Reserve(vault)
       let report = try console.showing(collect.progress) {
         try reserve.using { try collect.run(on: vault) }

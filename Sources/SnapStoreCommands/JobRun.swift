@@ -1,5 +1,6 @@
 internal import Logging
 internal import SnapStoreFormat
+internal import SnapStoreIO
 internal import SnapStoreVault
 
 /// What came of a command's work, for the vault's history.
@@ -12,15 +13,18 @@ struct JobResult {
   var failure: Failure?
 }
 
-/// Runs the work of a command as a job of the vault (`snapstore jobs`). No work fails for it: where
-/// the vault can't be written to, there is only a remark in the log.
+/// Runs the work of a command as a job of the vault (`snapstore jobs`), and tells the operator's
+/// hooks how it ended. No work fails for it: where the vault can't be written to, there is only a
+/// remark in the log.
 struct JobRun {
-  var kind: JobRecord.Kind
-  var machine: Name?
+  let kind: JobRecord.Kind
+  let machine: Name?
+  let console: Console
 
-  init(_ kind: JobRecord.Kind, machine: Name? = nil) {
+  init(_ kind: JobRecord.Kind, machine: Name? = nil, _ console: Console) {
     self.kind = kind
     self.machine = machine
+    self.console = console
   }
 
   /// Records that the work began and how it ended, and gives what it gave. What was wrong usage was
@@ -28,31 +32,61 @@ struct JobRun {
   func recording<Value>(
     in vault: Vault, _ work: () throws -> (Value, JobResult)
   ) throws -> Value {
-    let job = begin(in: vault)
+    let record = vault.newJob(kind, machine: machine)
+    var job: OpenJob?
+    tolerating { job = try OpenJob.begin(record, in: vault) }
     do {
       let (value, result) = try work()
-      end(job, vault, result)
+      end(job, record.ended(result, at: vault.now()), vault)
       return value
     } catch {
       let failure = Failure(error)
       if failure.code == .wrongUsage {
         tolerating { try job?.withdraw() }
       } else {
-        end(job, vault, JobResult(failure: failure))
+        end(job, record.ended(JobResult(failure: failure), at: vault.now()), vault)
       }
       throw error
     }
   }
 
-  private func begin(in vault: Vault) -> OpenJob? {
-    var job: OpenJob?
-    tolerating { job = try OpenJob.begin(kind, machine: machine, in: vault) }
-    return job
+  private func end(_ job: OpenJob?, _ record: JobRecord, _ vault: Vault) {
+    tolerating { try job?.end(record) }
+    tell(record, vaultPath: vault.store.location, host: vault.host)
   }
 
-  private func end(_ job: OpenJob?, _ vault: Vault, _ result: JobResult) {
-    let end = JobRecord.End(result, at: vault.now())
-    tolerating { try job?.end(end, machine: result.machine, point: result.point) }
+  /// Opens the vault that the work is for; the hooks hear of it where that fails.
+  func opening(_ options: VaultOptions, host: HostSystem) throws -> Vault {
+    do {
+      return try options.open(host: host)
+    } catch {
+      let time = host.clock.now()
+      let start = Timestamp(seconds: time.seconds, nanoseconds: time.nanoseconds)
+      let record = JobRecord(
+        id: JobID(time: start, random: UInt32(truncatingIfNeeded: host.randomness.next())),
+        kind: kind, host: host.description, started: start, machine: machine)
+      let failure = Failure(error)
+      if failure.code != .wrongUsage {
+        tell(
+          record.ended(JobResult(failure: failure), at: start),
+          vaultPath: try options.location(host).path, host: host)
+      }
+      throw error
+    }
+  }
+
+  /// Calls the hook for how a job ended.
+  func tell(_ record: JobRecord, vaultPath: String, host: HostSystem) {
+    do {
+      let hooks = Hooks(try ConfigurationFile.read(host), warn: console.warn)
+      guard let end = record.end else { return }
+      let job = JobHistory.Job(record: record, isRunning: false)
+      hooks.call(
+        end.code != 0 ? .failure : end.warnings.isEmpty ? .success : .warning,
+        JobsCommand.fields(job).merging(["vault": .string(vaultPath)]))
+    } catch {
+      console.warn("no hook is called: \(Failure(error).message)")
+    }
   }
 
   private func tolerating(_ body: () throws -> Void) {
@@ -64,11 +98,16 @@ struct JobRun {
   }
 }
 
-extension JobRecord.End {
-  init(_ result: JobResult, at time: Timestamp) {
-    self.init(
+extension JobRecord {
+  /// The same, as it ended.
+  func ended(_ result: JobResult, at time: Timestamp) -> JobRecord {
+    var record = self
+    record.machine = result.machine ?? machine
+    record.point = result.point
+    record.end = End(
       time: time, code: UInt32((result.failure?.code ?? .done).rawValue),
       message: result.failure?.message, hint: result.failure?.hint, warnings: result.warnings,
       figures: result.figures)
+    return record
   }
 }

@@ -49,7 +49,7 @@ struct PruneCommand: ParsableCommand {
   func run() throws {
     let console = output.console
     let host = HostSystem.current()
-    let vault = try vault.open(host: host)
+    let vault = try JobRun(.prune, machine: vm, console).opening(vault, host: host)
     let prune = try Prune(vault)
     if let vm, !prune.machines.contains(vm) {
       throw Failure(
@@ -69,7 +69,7 @@ struct PruneCommand: ParsableCommand {
       let interruption = Interruption()
       let watch = SignalWatch(interruption)
       defer { withExtendedLifetime(watch) {} }
-      try PruneJob.run(prune, plans, machine: vm, isSure: isSure, vault, interruption)
+      try PruneJob.run(prune, plans, machine: vm, isSure: isSure, vault, interruption, console)
     }
     if console.isJSON {
       try console.print(PruneAnswer.summary(plans, isDryRun: isDryRun))

@@ -9,11 +9,11 @@ enum PruneJob {
   /// first. Where nothing goes, there is no job.
   static func run(
     _ prune: Prune, _ plans: [Prune.MachinePlan], machine: Name?, isSure: Bool = false,
-    _ vault: Vault, _ interruption: Interruption
+    _ vault: Vault, _ interruption: Interruption, _ console: Console
   ) throws {
     let going = plans.reduce(0) { $0 + $1.going.count }
     guard going > 0 else { return }
-    try JobRun(.prune, machine: machine).recording(in: vault) {
+    try JobRun(.prune, machine: machine, console).recording(in: vault) {
       if let plan = plans.first(where: \.isDrastic), !isSure { throw refusal(of: plan) }
       let reserve = Reserve(vault)
       try reserve.using { try prune.apply(plans, interruption: interruption) }

@@ -70,7 +70,7 @@ struct RestoreCommand: ParsableCommand {
     restore.resources = resources.resources
     let watch = SignalWatch(restore.interruption)
     defer { withExtendedLifetime(watch) {} }
-    let report = try JobRun(.restore, machine: entry.point.machine).recording(in: vault) {
+    let report = try JobRun(.restore, machine: entry.point.machine, console).recording(in: vault) {
       [restore] in
       var report = try console.showing(restore.progress) { try restore.run(from: vault) }
       report.warnings += HostMemory(host).contradictions(

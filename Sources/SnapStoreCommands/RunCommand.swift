@@ -40,7 +40,8 @@ struct RunCommand: ParsableCommand {
   func run() throws {
     let console = output.console
     let host = HostSystem.current()
-    let vault = try vault.open(host: host)
+    let job = JobRun(.run, console)
+    let vault = try job.opening(vault, host: host)
     let start = host.clock.monotonicSeconds()
     let interruption = Interruption()
     let watch = SignalWatch(interruption)
@@ -50,7 +51,7 @@ struct RunCommand: ParsableCommand {
       vaultPath: try existingPath(try self.vault.location(host).path, calls: host.calls),
       only: vm.isEmpty ? nil : Set(vm), resources: resources.resources,
       interruption: interruption, console: console)
-    let report = try alone(in: vault) { try run.run() }
+    let report = try alone(job, in: vault) { try run.run() }
     let seconds = host.clock.monotonicSeconds() - start
     if console.isJSON {
       try console.print(Self.summary(report, vault: vault.store.location, seconds: seconds))
@@ -60,33 +61,38 @@ struct RunCommand: ParsableCommand {
     if let failure = report.failures.first { throw ExitCode(failure.code.rawValue) }
   }
 
-  /// Runs `body` as the only run of the vault. One that finds nothing to do leaves no record.
+  /// Runs `body` as the only run of the vault. One that finds nothing to do leaves no record. The
+  /// hooks hear of what it does by the jobs it has, and of the run only where it could not try.
   private func alone(
-    in vault: Vault, _ body: () throws -> ScheduledRun.Report
+    _ run: JobRun, in vault: Vault, _ body: () throws -> ScheduledRun.Report
   ) throws -> ScheduledRun.Report {
+    let record = vault.newJob(.run)
     let reserve = Reserve(vault)
-    let job = try reserve.using { try OpenJob.begin(.run, in: vault) }
+    let job = try reserve.using { try OpenJob.begin(record, in: vault) }
     if let other = try job.other() {
       try job.withdraw()
       throw Failure(
         .busy, "another run is under way: \(other.host), since \(other.started.rfc3339)",
         hint: "see: snapstore jobs")
     }
+    func end(_ result: JobResult, isTold: Bool) throws {
+      let record = record.ended(result, at: vault.now())
+      try job.end(record)
+      if isTold { run.tell(record, vaultPath: vault.store.location, host: vault.host) }
+    }
     do {
       let report = try body()
-      // One that could not even try is told of once an hour.
-      let hasFailed = !report.failures.isEmpty
-      if try report.hasWorked
-        || hasFailed
-          && ScheduledRun.recentFailure(of: .run, in: vault) == nil
-      {
-        try job.end(.init(JobResult(report), at: vault.now()))
+      // What it could not even try is told of once an hour.
+      let isNews =
+        try !report.failures.isEmpty && ScheduledRun.recentFailure(of: .run, in: vault) == nil
+      if report.hasWorked || isNews {
+        try end(JobResult(report), isTold: !report.hasWorked)
       } else {
         try job.withdraw()
       }
       return report
     } catch {
-      try job.end(.init(JobResult(failure: Failure(error)), at: vault.now()))
+      try end(JobResult(failure: Failure(error)), isTold: true)
       throw error
     }
   }

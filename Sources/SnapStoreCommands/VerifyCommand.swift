@@ -65,7 +65,7 @@ struct VerifyCommand: ParsableCommand {
   func run() throws {
     let console = output.console
     let host = HostSystem.current()
-    let vault = try vault.open(host: host)
+    let vault = try JobRun(.verify, console).opening(vault, host: host)
     let catalog = try PointCatalog(vault)
     var verify = Verify(try point.map { try catalog.resolve($0, machine: vm).point })
     verify.expectedHashes = expectedHashes
@@ -73,7 +73,7 @@ struct VerifyCommand: ParsableCommand {
     verify.resources = resources.resources
     let watch = SignalWatch(verify.interruption)
     defer { withExtendedLifetime(watch) {} }
-    let report = try JobRun(.verify, machine: verify.point?.machine).recording(in: vault) {
+    let report = try JobRun(.verify, machine: verify.point?.machine, console).recording(in: vault) {
       [verify] in
       var report = try console.showing(verify.progress) { try verify.run(on: vault) }
       report.warnings += HostMemory(host).contradictions(of: vault, catalog)

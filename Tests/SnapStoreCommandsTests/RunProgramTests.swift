@@ -106,6 +106,33 @@ struct RunProgramTests {
     #expect(later.status == 0, "\(later.errors)")
   }
 
+  @Test("hooks hear of each job, and of a vault that is not there")
+  func hooks() throws {
+    for machine in ["a", "b"] { try protect(machine) }
+    try snapstore.remove("b.img")
+    let script = "#!/bin/sh\necho $1 $SNAPSTORE_KIND $SNAPSTORE_VM $SNAPSTORE_VAULT >> \"$2\"\n"
+    try snapstore.write("hook", Array(script.utf8))
+    let events = ["success", "warning", "failure"].map { event in
+      "\(event) = [\"\(snapstore.path("hook"))\", \"\(event)\", \"\(snapstore.path("log"))\"]"
+    }
+    try snapstore.write("c.toml", Array((["[hooks]"] + events).joined(separator: "\n").utf8))
+    for (file, mode) in [("hook", 0o755), ("c.toml", 0o644)] {
+      try FileManager.default.setAttributes(
+        [.posixPermissions: mode], ofItemAtPath: snapstore.path(file))
+    }
+    for vault in ["v", "none"] {
+      let result = try snapstore.run(
+        ["run", "--vault", vault], environment: ["SNAPSTORE_CONFIG": snapstore.path("c.toml")])
+      #expect(result.status == 66)
+      #expect(!result.errors.contains("hook"), "\(result.errors)")
+    }
+    let log = String(decoding: try snapstore.read("log"), as: UTF8.self)
+    #expect(
+      log.split(separator: "\n") == [
+        "success backup a v", "failure backup b v", "success collect v", "failure run none",
+      ])
+  }
+
   @Test("a policy that would delete most points deletes none, and says so")
   func drastic() throws {
     try protect("a")

@@ -27,14 +27,33 @@ struct JobHistoryTests {
     get throws { try directory.names("vault/jobs") }
   }
 
-  private func end(_ job: OpenJob, code: UInt32 = 0) throws {
-    try job.end(.init(time: vault.now(), code: code, message: code == 0 ? nil : "no"))
+  /// A job with its record.
+  private struct Run {
+    var record: JobRecord
+    let job: OpenJob
+    var id: JobID { record.id }
+
+    init(_ kind: JobRecord.Kind, machine: Name? = nil, in vault: Vault) throws {
+      record = vault.newJob(kind, machine: machine)
+      job = try OpenJob.begin(record, in: vault)
+    }
+
+    func end(_ end: JobRecord.End, point: PointID? = nil) throws {
+      var record = record
+      record.end = end
+      record.point = point
+      try job.end(record)
+    }
+  }
+
+  private func end(_ run: Run, code: UInt32 = 0) throws {
+    try run.end(.init(time: vault.now(), code: code, message: code == 0 ? nil : "no"))
   }
 
   @Test("a job is under way, then done or failed")
   func lives() throws {
     let machine = try #require(Name("web"))
-    let job = try OpenJob.begin(.backup, machine: machine, in: vault)
+    let job = try Run(.backup, machine: machine, in: vault)
     let before = try #require(try history.jobs.first)
     #expect(before.record.id == job.id && before.record.machine == machine && before.isRunning)
     guard case .running = before.state else {
@@ -56,8 +75,8 @@ struct JobHistoryTests {
   @Test("who goes without a word was killed; who is withdrawn never was")
   func killed() throws {
     do {
-      let job = try OpenJob.begin(.verify, in: vault)
-      withExtendedLifetime(job) {}
+      let job = try Run(.verify, in: vault)
+      withExtendedLifetime(job.job) {}
     }
     let jobs = try history.jobs
     guard jobs.count == 1, case .killed = jobs[0].state else {
@@ -65,30 +84,30 @@ struct JobHistoryTests {
       return
     }
     #expect(jobs[0].hasFailed)
-    try OpenJob.begin(.run, in: vault).withdraw()
+    try Run(.run, in: vault).job.withdraw()
     #expect(try history.jobs.count == 1)
   }
 
   @Test("another run is seen, jobs of other kinds and runs that ended are not")
   func others() throws {
-    let first = try OpenJob.begin(.run, in: vault)
-    #expect(try first.other() == nil)
-    let backup = try OpenJob.begin(.backup, in: vault)
-    let second = try OpenJob.begin(.run, in: vault)
-    #expect(try first.other()?.id == second.id && second.other()?.id == first.id)
+    let first = try Run(.run, in: vault)
+    #expect(try first.job.other() == nil)
+    let backup = try Run(.backup, in: vault)
+    let second = try Run(.run, in: vault)
+    #expect(try first.job.other()?.id == second.id && second.job.other()?.id == first.id)
     try end(second)
-    #expect(try first.other() == nil && backup.other() == nil)
-    withExtendedLifetime(first) {}
+    #expect(try first.job.other() == nil && backup.job.other() == nil)
+    withExtendedLifetime(first.job) {}
   }
 
   @Test("many jobs are folded: none is lost, whatever its state, and few objects are left")
   func folding() throws {
-    let running = try OpenJob.begin(.restore, in: vault)
+    let running = try Run(.restore, in: vault)
     var codes: [JobID: UInt32] = [:]
     var killed: JobID?
-    do { killed = try OpenJob.begin(.collect, in: vault).id }
+    do { killed = try Run(.collect, in: vault).id }
     for number in 0..<300 as Range<UInt32> {
-      let job = try OpenJob.begin(.verify, in: vault)
+      let job = try Run(.verify, in: vault)
       codes[job.id] = number % 3
       try end(job, code: number % 3)
       #expect(try objects.count <= 68)
@@ -107,7 +126,7 @@ struct JobHistoryTests {
 
   @Test("two folds of the same jobs tell each once, and the end counts")
   func twice() throws {
-    let job = try OpenJob.begin(.verify, in: vault)
+    let job = try Run(.verify, in: vault)
     let begun = try #require(try history.jobs.first).record
     try end(job)
     let ended = try #require(try history.jobs.first).record
@@ -120,13 +139,13 @@ struct JobHistoryTests {
 
   @Test("what can't be read is said, is no reason to fail, and goes when jobs are folded")
   func damage() throws {
-    try end(try OpenJob.begin(.verify, in: vault))
+    try end(try Run(.verify, in: vault))
     let lost = try #require(try objects.first)
     let path = directory.path("vault/jobs/\(lost)")
     try Data([1, 2, 3]).write(to: URL(fileURLWithPath: path))
     try Data().write(to: URL(fileURLWithPath: directory.path("vault/jobs/fold-0123456789abcdef")))
     #expect(try history.unreadable.count == 2)
-    for _ in 0..<70 { try end(try OpenJob.begin(.verify, in: vault)) }
+    for _ in 0..<70 { try end(try Run(.verify, in: vault)) }
     #expect(try history.jobs.count == 70 && history.unreadable.isEmpty)
   }
 
@@ -144,7 +163,7 @@ struct JobHistoryTests {
       let name = ObjectName(folder: "jobs", key: "fold-00000000000000\(10 + fold)")
       #expect(try vault.store.put(name, jobs.encoded()))
     }
-    for _ in 0..<65 { try end(try OpenJob.begin(.verify, in: vault)) }
+    for _ in 0..<65 { try end(try Run(.verify, in: vault)) }
     let jobs = try history.jobs
     #expect(jobs.count == 15 * most + 65)
     #expect(jobs.first?.record.id == record(2 * most).id)
@@ -154,7 +173,7 @@ struct JobHistoryTests {
   func faults() throws {
     var ended: [JobID] = []
     for _ in 0..<64 {
-      let job = try OpenJob.begin(.verify, in: vault)
+      let job = try Run(.verify, in: vault)
       try end(job)
       ended.append(job.id)
     }
@@ -170,7 +189,7 @@ struct JobHistoryTests {
         if number == fatal { throw IOError("write", "\(event)", .ioError) }
       }
       do {
-        let job = try OpenJob.begin(.verify, in: vault.through(failing))
+        let job = try Run(.verify, in: vault.through(failing))
         try job.end(.init(time: vault.now(), code: 0))
         ended.append(job.id)
       } catch {

@@ -20,6 +20,11 @@ package struct JobHistory: Sendable {
     package var record: JobRecord
     package var isRunning: Bool
 
+    package init(record: JobRecord, isRunning: Bool) {
+      self.record = record
+      self.isRunning = isRunning
+    }
+
     package var state: State {
       if let end = record.end { return .ended(end) }
       return isRunning ? .running : .killed
