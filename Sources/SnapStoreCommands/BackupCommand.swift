@@ -65,7 +65,7 @@ struct BackupCommand: ParsableCommand {
     var disks = try self.disks.requests(dataDisks: sources)
     var known: Vault?
     if disks.isEmpty, let vm {
-      let vault = try vault.open(host: host)
+      let vault = try JobRun(.backup, machine: vm, console).opening(vault, host: host)
       disks = try BackupJob.remembered(try Policies(vault).machine(named: vm))
       known = vault
     }
@@ -98,11 +98,13 @@ struct BackupCommand: ParsableCommand {
     for backup: Backup, _ host: HostSystem, _ console: Console
   ) throws -> Vault {
     func check() throws { _ = try backup.openSources(vaultPath: nil, host: host) }
-    do {
-      return try vault.openOrMakeDefault(host: host, console: console, check: check)
-    } catch {
-      try check()
-      throw error
+    return try JobRun(.backup, machine: backup.machine, console).opening(vault, host: host) {
+      do {
+        return try vault.openOrMakeDefault(host: host, console: console, check: check)
+      } catch {
+        try check()
+        throw error
+      }
     }
   }
 

@@ -55,10 +55,17 @@ struct JobRun {
     tell(record, vaultPath: vault.store.location, host: vault.host)
   }
 
-  /// Opens the vault that the work is for; the hooks hear of it where that fails.
+  /// Opens the vault that the work is for.
   func opening(_ options: VaultOptions, host: HostSystem) throws -> Vault {
+    try opening(options, host: host) { try options.open(host: host) }
+  }
+
+  /// Does what comes before the vault is open; the hooks hear of it where that fails.
+  func opening(
+    _ options: VaultOptions, host: HostSystem, _ open: () throws -> Vault
+  ) throws -> Vault {
     do {
-      return try options.open(host: host)
+      return try open()
     } catch {
       let time = host.clock.now()
       let start = Timestamp(seconds: time.seconds, nanoseconds: time.nanoseconds)
