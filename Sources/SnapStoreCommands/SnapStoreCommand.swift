@@ -62,7 +62,7 @@ struct RootCommand: ParsableCommand {
       BackupCommand.self, RestoreCommand.self, PointsCommand.self, ShowCommand.self,
       VerifyCommand.self, PointCommand.self, PolicyCommand.self, PruneCommand.self,
       CollectCommand.self,
-      VaultCommand.self, BenchCommand.self,
+      VaultCommand.self, MetricsCommand.self, BenchCommand.self,
     ])
 
   /// What stands below the list of subcommands in the help, and in the manual. A line in capitals
