@@ -37,6 +37,7 @@ help: ## list the targets
 
 deps: ## install what building and testing needs (Debian, apt)
 	@Tests/Demo/install-dependencies.sh
+	@Tests/Demo/install-promtool.sh .build/tools
 
 build: deps ## build for debugging
 	$(BUILD)

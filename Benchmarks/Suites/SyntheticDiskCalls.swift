@@ -107,6 +107,11 @@ package final class SyntheticDiskCalls: SystemCalls {
   ) throws(Errno) {
     try base.renameWithoutReplacing(path, in: directory, to: newPath, in: newDirectory)
   }
+  package func renameReplacing(
+    _ path: String, in directory: Int32, to newPath: String, in newDirectory: Int32
+  ) throws(Errno) {
+    try base.renameReplacing(path, in: directory, to: newPath, in: newDirectory)
+  }
   package func link(
     _ path: String, in directory: Int32, to newPath: String, in newDirectory: Int32
   ) throws(Errno) {

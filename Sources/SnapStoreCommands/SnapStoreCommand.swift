@@ -61,8 +61,8 @@ struct RootCommand: ParsableCommand {
     subcommands: [
       BackupCommand.self, RestoreCommand.self, PointsCommand.self, ShowCommand.self,
       VerifyCommand.self, PointCommand.self, PolicyCommand.self, PruneCommand.self,
-      CollectCommand.self, RunCommand.self, JobsCommand.self, VaultCommand.self,
-      BenchCommand.self,
+      CollectCommand.self, RunCommand.self, JobsCommand.self, MetricsCommand.self,
+      VaultCommand.self, BenchCommand.self,
     ])
 
   /// What stands below the list of subcommands in the help, and in the manual. A line in capitals

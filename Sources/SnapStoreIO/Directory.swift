@@ -117,6 +117,13 @@ package final class Directory: Sendable {
     }
   }
 
+  /// Moves a file to another name in this directory, at once and in place of the file that has it.
+  func moveReplacing(_ name: String, to newName: String) throws(IOError) {
+    try system("replace", "\(path)/\(newName)") { () throws(Errno) in
+      try calls.renameReplacing(name, in: descriptor, to: newName, in: descriptor)
+    }
+  }
+
   /// Makes durable that this directory is there: who made it may have been killed before. Passed
   /// over where it is a mount point, whose name is nobody's, or the parent may not be read.
   package func synchronizeInParent() throws(IOError) {

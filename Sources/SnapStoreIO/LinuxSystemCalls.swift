@@ -127,6 +127,12 @@ package struct LinuxSystemCalls: SystemCalls {
     try check(unsafe linux_rename_noreplace(directory, path, newDirectory, newPath))
   }
 
+  package func renameReplacing(
+    _ path: String, in directory: Int32, to newPath: String, in newDirectory: Int32
+  ) throws(Errno) {
+    try check(unsafe renameat(directory, path, newDirectory, newPath))
+  }
+
   package func link(
     _ path: String, in directory: Int32, to newPath: String, in newDirectory: Int32
   ) throws(Errno) {

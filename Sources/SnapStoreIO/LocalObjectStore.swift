@@ -31,6 +31,9 @@ package final class LocalObjectStore: ObjectStore {
     location = root.path
   }
 
+  /// How much can still be written there.
+  package func availableByteCount() throws -> UInt64 { try root.fileSystem().availableByteCount }
+
   /// Opens the store at an existing directory.
   package static func open(_ path: String, host: HostSystem) throws -> LocalObjectStore {
     let root: Directory

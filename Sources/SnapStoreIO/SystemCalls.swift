@@ -48,6 +48,10 @@ package protocol SystemCalls: Sendable {
   func renameWithoutReplacing(
     _ path: String, in directory: Int32, to newPath: String, in newDirectory: Int32
   ) throws(Errno)
+  /// Renames, and the new name's file, if there is one, is gone at that instant.
+  func renameReplacing(
+    _ path: String, in directory: Int32, to newPath: String, in newDirectory: Int32
+  ) throws(Errno)
   func link(
     _ path: String, in directory: Int32, to newPath: String, in newDirectory: Int32
   ) throws(Errno)

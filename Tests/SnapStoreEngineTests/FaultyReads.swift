@@ -76,6 +76,11 @@ final class FaultyReads: SystemCalls {
   ) throws(Errno) {
     try base.renameWithoutReplacing(path, in: directory, to: newPath, in: newDirectory)
   }
+  func renameReplacing(
+    _ path: String, in directory: Int32, to newPath: String, in newDirectory: Int32
+  ) throws(Errno) {
+    try base.renameReplacing(path, in: directory, to: newPath, in: newDirectory)
+  }
   func link(
     _ path: String, in directory: Int32, to newPath: String, in newDirectory: Int32
   ) throws(Errno) {

@@ -6,7 +6,7 @@ package enum SystemCall: String, Sendable, CaseIterable {
   case open, openDirect, close, read, readCached, write, synchronize, startWriteback, setSize,
     setMode, status, fileSystem
   case seek, tryLock, makeDirectory, removeFile, removeDirectory, rename, link, names
-  case canonicalPath
+  case canonicalPath, replace
 }
 
 /// What goes wrong, and when: a fault is a value.
@@ -237,6 +237,13 @@ package final class FaultySystemCalls: SystemCalls {
   ) throws(Errno) {
     try enter(.rename, newPath)
     try base.renameWithoutReplacing(path, in: directory, to: newPath, in: newDirectory)
+  }
+
+  package func renameReplacing(
+    _ path: String, in directory: Int32, to newPath: String, in newDirectory: Int32
+  ) throws(Errno) {
+    try enter(.replace, newPath)
+    try base.renameReplacing(path, in: directory, to: newPath, in: newDirectory)
   }
 
   package func link(

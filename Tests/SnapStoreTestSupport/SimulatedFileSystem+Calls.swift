@@ -224,6 +224,27 @@ extension SimulatedFileSystem {
     }
   }
 
+  /// Files only, in one directory, as a program replaces its own.
+  package func renameReplacing(
+    _ path: String, in directory: Int32, to newPath: String, in newDirectory: Int32
+  ) throws(Errno) {
+    try perform(.replace, newPath) { (state) throws(Errno) in
+      let (parent, name) = try state.resolveParent(newPath, in: newDirectory)
+      let replaced = state.inode(parent).entries[name]
+      if let replaced {
+        if state.inode(replaced).isDirectory { throw .isDirectory }
+        state.removeName(State.Entry(directory: parent, name: name, inode: replaced))
+      }
+      let (old, new) = try state.entries(path, directory, newPath, newDirectory)
+      state.removeName(old)
+      state.addName(new)
+      state.pending.append(State.NameChange(adds: new, removes: old))
+      guard let replaced else { return }
+      state.change(replaced) { $0.linkCount -= 1 }
+      state.release(replaced)
+    }
+  }
+
   package func link(
     _ path: String, in directory: Int32, to newPath: String, in newDirectory: Int32
   ) throws(Errno) {

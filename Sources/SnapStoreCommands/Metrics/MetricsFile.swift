@@ -1,0 +1,35 @@
+internal import SnapStoreIO
+
+/// The file from which an exporter takes the metrics (the textfile collector of Prometheus'
+/// node exporter). The one file that snapstore replaces: so it looks first that it is one.
+enum MetricsFile {
+  /// With this every such file begins.
+  static let beginning = "# HELP snapstore_"
+  /// The exporter is another user.
+  private static let mode: UInt32 = 0o644
+
+  /// Writes the metrics to a new file, or in place of an earlier one.
+  static func write(_ metrics: Metrics, to path: String, host: HostSystem) throws {
+    let text = metrics.text
+    precondition(text.hasPrefix(beginning))
+    guard try mayReplace(path, host) else {
+      throw Failure(
+        .cannotCreate, "\(path) exists, and is no file of snapstore's metrics: it is not replaced",
+        hint: "name a file that does not exist yet")
+    }
+    try ReplacedFile.write(Array(text.utf8), to: path, mode: mode, host: host)
+  }
+
+  /// Nothing is there, an empty file, or one that was written so before.
+  private static func mayReplace(_ path: String, _ host: HostSystem) throws -> Bool {
+    let (parent, name) = splitPath(path)
+    let directory = try Directory(parent, followLinks: true, calls: host.calls)
+    guard let status = try directory.status(of: name) else { return true }
+    guard status.kind == .regular else { return false }
+    if status.byteCount == 0 { return true }
+    let file = try OpenFile(name, in: directory, .read(followLinks: false), calls: host.calls)
+    var head = [UInt8](repeating: 0, count: beginning.utf8.count)
+    let count = try head.withMutableRawSpan { try file.read(into: &$0, at: 0) }
+    return head.prefix(count).elementsEqual(beginning.utf8)
+  }
+}
