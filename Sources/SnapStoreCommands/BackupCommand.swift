@@ -50,6 +50,8 @@ struct BackupCommand: ParsableCommand {
   var compression: Compression?
 
   @OptionGroup var resources: ResourceOptions
+  @OptionGroup var region: RegionOptions
+  @OptionGroup var network: NetworkDiskOptions
 
   @Flag(
     name: .customLong("no-verify-writes"),
@@ -66,7 +68,7 @@ struct BackupCommand: ParsableCommand {
     var known: Vault?
     if disks.isEmpty, let vm {
       let vault = try vault.open(host: host)
-      disks = try Self.remembered(of: vm, in: vault)
+      disks = try Backup.rememberedDisks(of: vm, in: vault)
       known = vault
     }
     guard let first = disks.first else {
@@ -77,12 +79,14 @@ struct BackupCommand: ParsableCommand {
     backup.resources = resources.resources
     backup.compression = compression
     backup.verifiesWrites = !skipsVerification
+    backup.allowsNetworkDisks = network.isAllowed
     let location = try vault.location()
     let vaultPath = try existingPath(location.path, calls: host.calls)
     let watch = SignalWatch(backup.interruption)
     defer { withExtendedLifetime(watch) {} }
     let opened = try backup.openSources(vaultPath: vaultPath, host: host)
     let vault = try known ?? vault.openOrMakeDefault(host: host, console: console)
+    try region.check(vault)
     let memory = HostMemory(host)
     let contradictions = memory.contradictions(
       of: vault, try PointCatalog(vault), machine: backup.machine)
@@ -95,17 +99,6 @@ struct BackupCommand: ParsableCommand {
     } else {
       try console.print(Self.text(report, vault: vault.store.location))
     }
-  }
-
-  /// The disks that were named when a policy was assigned to the machine.
-  private static func remembered(of machine: Name, in vault: Vault) throws -> [Backup.DiskRequest] {
-    let disks = try Policies(vault).machine(named: machine).assignment.disks
-    guard !disks.isEmpty else {
-      throw Failure(
-        .notThere, "no disks of machine \(machine) are remembered",
-        hint: "name them: snapstore policy assign POLICY --vm \(machine) --os-disk …")
-    }
-    return disks.map { .init(name: $0.name, role: $0.role, path: $0.source) }
   }
 
   static func summary(_ report: Backup.Report, vault: String) -> JSONValue {

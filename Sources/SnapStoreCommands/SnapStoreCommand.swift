@@ -59,7 +59,8 @@ struct RootCommand: ParsableCommand {
       """,
     version: "snapstore \(Version.text)",
     subcommands: [
-      BackupCommand.self, RestoreCommand.self, PointsCommand.self, ShowCommand.self,
+      BackupCommand.self, PreflightCommand.self, RestoreCommand.self, PointsCommand.self,
+      ShowCommand.self,
       VerifyCommand.self, PointCommand.self, PolicyCommand.self, PruneCommand.self,
       CollectCommand.self,
       VaultCommand.self, BenchCommand.self,
@@ -74,10 +75,11 @@ struct RootCommand: ParsableCommand {
       snapstore restore --point latest --to /srv/restored
 
     ENVIRONMENT:
-      SNAPSTORE_VAULT  The vault, where --vault names none.
-      SNAPSTORE_LOG    What is told on standard error of what happens: error,
-                       warning (as without it), info, debug or trace.
-      NO_COLOR         If it is set and not empty, terminals get no colors.
+      SNAPSTORE_VAULT   The vault, where --vault names none.
+      SNAPSTORE_REGION  The region of this host, where --region names none.
+      SNAPSTORE_LOG     What is told on standard error of what happens: error,
+                        warning (as without it), info, debug or trace.
+      NO_COLOR          If it is set and not empty, terminals get no colors.
 
     FILES:
       ~/.local/share/snapstore/vault
