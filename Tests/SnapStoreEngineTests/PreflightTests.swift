@@ -71,6 +71,10 @@ struct PreflightTests {
     #expect(problems(preflight) == ["fail disk_readable"])
     preflight.vaultPath = try fixture.image("other", [1])
     #expect(problems(preflight) == ["fail vault_opens", "fail disk_readable"])
+    let noVault = try TemporaryDirectory()
+    preflight.vaultPath = noVault.path
+    #expect(problems(preflight) == ["fail vault_opens", "fail disk_readable"])
+    #expect(try noVault.names() == [])
     try FileManager.default.createDirectory(
       atPath: "\(fixture.vaultPath)/features", withIntermediateDirectories: false)
     _ = try fixture.directory.write([], to: "vault/features/time-travel")

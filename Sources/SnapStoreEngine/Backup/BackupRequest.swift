@@ -74,7 +74,7 @@ extension Backup {
   func writerWarnings(_ sources: [SourceDisk], calls: any SystemCalls) -> [String] {
     let storage = HostStorage(calls: calls)
     return sources.flatMap { disk in
-      storage.writers(of: disk, byClaim: false).filter { $0 != .imageLock }.map {
+      storage.writers(of: disk, byClaim: false).map {
         "disk \(disk.name): \(disk.path) \($0.phrase)"
       }
     }

@@ -49,10 +49,12 @@ extension PreflightRun {
   /// Whether files can be made there, and keep what a vault builds on.
   mutating func tryVault() {
     guard let place else { return }
-    let trial: FileSystemTrial
+    let trial: FileSystemTrial?
     do {
+      // What is no vault gets no folder of one.
       trial =
-        try store?.tryFileSystem() ?? LocalObjectStore.tryFileSystem(at: place, host: host)
+        try vault == nil
+        ? LocalObjectStore.tryFileSystem(at: place, host: host) : store?.tryFileSystem()
     } catch let error as StoreError {
       fail(.vaultFit, vaultSubject, error)
       return
@@ -60,6 +62,7 @@ extension PreflightRun {
       fail(.vaultWritable, vaultSubject, error)
       return
     }
+    guard let trial else { return }
     add(.vaultWritable, .pass, vaultSubject, "files can be made there")
     if !trial.problems.isEmpty {
       add(
