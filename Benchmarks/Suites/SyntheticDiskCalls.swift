@@ -93,6 +93,13 @@ package final class SyntheticDiskCalls: SystemCalls {
     try base.fileSystem(file)
   }
   package func tryLock(_ file: Int32) throws(Errno) -> Bool { try base.tryLock(file) }
+  package func isLocked(_ file: Int32, byte: UInt64) throws(Errno) -> Bool {
+    try base.isLocked(file, byte: byte)
+  }
+  package func isOpenForWriting(_ file: Int32) throws(Errno) -> Bool {
+    guard disk(file) == nil else { return false }
+    return try base.isOpenForWriting(file)
+  }
   package func makeDirectory(_ path: String, in directory: Int32) throws(Errno) {
     try base.makeDirectory(path, in: directory)
   }

@@ -37,6 +37,27 @@ static inline long long linux_seek(int file, long long offset, int whence) {
   return (long long)lseek(file, (off_t)offset, whence);
 }
 
+// Whether another open file or process holds a record lock on a byte (F_OFD_GETLK).
+static inline int linux_is_locked(int file, long long offset) {
+  struct flock lock = {0};
+  lock.l_type = F_WRLCK;
+  lock.l_whence = 0;
+  lock.l_start = (off_t)offset;
+  lock.l_len = 1;
+  if (fcntl(file, 36, &lock) != 0) return -1;
+  return lock.l_type != F_UNLCK;
+}
+
+// Whether the file is open for writing anywhere: then no read lease (F_SETLEASE) can be had. Who
+// opens it for writing in the moment in which we have one gets it a moment later, and we get a
+// signal: F_SETSIG chooses SIGURG, which is ignored, since SIGIO would end the process.
+static inline int linux_is_open_for_writing(int file) {
+  if (fcntl(file, 10, 23) != 0) return -1;
+  if (fcntl(file, 1024, F_RDLCK) != 0) return errno == EAGAIN ? 1 : -1;
+  if (fcntl(file, 1024, F_UNLCK) != 0) return -1;
+  return 0;
+}
+
 enum { linux_seek_data = 3, linux_seek_hole = 4 };
 
 // A file in memory that has no name.

@@ -50,6 +50,8 @@ struct BackupCommand: ParsableCommand {
   var compression: Compression?
 
   @OptionGroup var resources: ResourceOptions
+  @OptionGroup var region: RegionOptions
+  @OptionGroup var network: NetworkDiskOptions
 
   @Flag(
     name: .customLong("no-verify-writes"),
@@ -66,7 +68,7 @@ struct BackupCommand: ParsableCommand {
     var known: Vault?
     if disks.isEmpty, let vm {
       let vault = try JobRun(.backup, machine: vm, console).opening(vault, host: host)
-      disks = try BackupJob.remembered(try Policies(vault).machine(named: vm))
+      disks = try Backup.rememberedDisks(of: vm, in: vault)
       known = vault
     }
     guard let first = disks.first else {
@@ -77,12 +79,13 @@ struct BackupCommand: ParsableCommand {
     backup.resources = resources.resources
     backup.compression = compression
     backup.verifiesWrites = !skipsVerification
+    backup.allowsNetworkDisks = network.isAllowed
     let location = try vault.location(host)
     let vault = try known ?? openVault(for: backup, host, console)
     let watch = SignalWatch(backup.interruption)
     defer { withExtendedLifetime(watch) {} }
     let report = try BackupJob(
-      backup: backup, vault: vault,
+      backup: backup, vault: vault, region: region,
       vaultPath: try existingPath(location.path, calls: host.calls), console: console
     ).run()
     if console.isJSON {

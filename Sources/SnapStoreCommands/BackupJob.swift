@@ -8,6 +8,7 @@ internal import SnapStoreVault
 struct BackupJob {
   var backup: Backup
   var vault: Vault
+  var region: RegionOptions
   /// Where the vault is, as a source must not be in it.
   var vaultPath: String?
   var console: Console
@@ -16,6 +17,7 @@ struct BackupJob {
   func run() throws -> Backup.Report {
     try JobRun(.backup, machine: backup.machine, console).recording(in: vault) {
       let host = vault.host
+      try region.check(vault)
       let opened = try backup.openSources(vaultPath: vaultPath, host: host)
       let memory = HostMemory(host)
       let contradictions = memory.contradictions(
@@ -26,17 +28,6 @@ struct BackupJob {
       for warning in report.warnings { console.warn(warning) }
       return (report, JobResult(report))
     }
-  }
-
-  /// The disks that were named when a policy was assigned to the machine.
-  static func remembered(_ machine: Policies.Machine) throws -> [Backup.DiskRequest] {
-    let disks = machine.assignment.disks
-    guard !disks.isEmpty else {
-      throw Failure(
-        .notThere, "no disks of machine \(machine.name) are remembered",
-        hint: "name them: snapstore policy assign POLICY --vm \(machine.name) --os-disk …")
-    }
-    return disks.map { .init(name: $0.name, role: $0.role, path: $0.source) }
   }
 }
 

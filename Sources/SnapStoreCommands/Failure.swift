@@ -28,7 +28,7 @@ enum ExitStatus: Int32, CaseIterable {
     case .cannotCreate: "a target exists, or can't be created"
     case .failedInputOutput: "input or output failed, no space, or a source changed its size"
     case .busy: "another process got in the way: run it again"
-    case .notAllowed: "not allowed: permissions, or a vault on a network file system"
+    case .notAllowed: "not allowed: permissions, network mounts, another region, a disk in use"
     case .interrupted:
       "interrupted; no point was made, nothing was left under a final name"
     }
@@ -55,7 +55,7 @@ struct Failure: Error, Equatable {
     case let error as DiskError: self.init(Self.code(error), error.message, hint: error.hint)
     case let error as StoreError: self.init(Self.code(error), error.message, hint: error.hint)
     case let error as IOError:
-      self.init(Self.code(error), error.description, hint: Self.hint(error))
+      self.init(Self.code(error), error.description, hint: error.hint)
     case is Interrupted:
       self.init(
         .interrupted, "interrupted",
@@ -78,6 +78,7 @@ struct Failure: Error, Equatable {
     case .ambiguous, .misuse: .wrongUsage
     case .damaged: .damagedData
     case .aborted: .busy
+    case .otherRegion: .notAllowed
     }
   }
 
@@ -107,15 +108,6 @@ struct Failure: Error, Equatable {
     case .exists: .cannotCreate
     case .notThere: .notThere
     case .noSpace, .other: .failedInputOutput
-    }
-  }
-
-  private static func hint(_ error: IOError) -> String? {
-    switch error.reason {
-    case .notAllowed: "run as a user that may, such as root"
-    case .noSpace: "free some space there, and run the same command again"
-    case .readOnly: "the file system is mounted read-only"
-    case .exists, .notThere, .other: nil
     }
   }
 }

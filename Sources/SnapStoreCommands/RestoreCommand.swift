@@ -51,6 +51,7 @@ struct RestoreCommand: ParsableCommand {
   var disks: [Name] = []
 
   @OptionGroup var resources: ResourceOptions
+  @OptionGroup var region: RegionOptions
   @OptionGroup var output: OutputOptions
 
   func validate() throws {
@@ -62,6 +63,7 @@ struct RestoreCommand: ParsableCommand {
     let console = output.console
     let host = HostSystem.current()
     let vault = try vault.open(host: host)
+    try region.check(vault)
     let catalog = try PointCatalog(vault)
     let entry = try catalog.resolve(point, machine: vm)
     var restore = try Restore(

@@ -34,6 +34,8 @@ struct RunCommand: ParsableCommand {
     completion: .custom(VaultCompletion.machines), transform: parseName)
   var vm: [Name] = []
 
+  @OptionGroup var region: RegionOptions
+  @OptionGroup var network: NetworkDiskOptions
   @OptionGroup var resources: ResourceOptions
   @OptionGroup var output: OutputOptions
 
@@ -49,7 +51,8 @@ struct RunCommand: ParsableCommand {
     let run = ScheduledRun(
       vault: vault,
       vaultPath: try existingPath(try self.vault.location(host).path, calls: host.calls),
-      only: vm.isEmpty ? nil : Set(vm), resources: resources.resources,
+      only: vm.isEmpty ? nil : Set(vm), region: region, allowsNetworkDisks: network.isAllowed,
+      resources: resources.resources,
       interruption: interruption, console: console)
     let report = try alone(job, in: vault) { try run.run() }
     let seconds = host.clock.monotonicSeconds() - start

@@ -46,6 +46,8 @@ struct ScheduledRun {
   var vaultPath: String?
   /// Nil: all machines.
   var only: Set<Name>?
+  var region: RegionOptions
+  var allowsNetworkDisks: Bool
   var resources: Resources
   var interruption: Interruption
   var console: Console
@@ -82,11 +84,12 @@ struct ScheduledRun {
       guard standing.isDue else { return }
       try refuseRetry(.backup, machine.name)
       result.wasTried = true
-      var backup = Backup(machine: machine.name, disks: try BackupJob.remembered(machine))
+      var backup = Backup(machine: machine.name, disks: try Backup.rememberedDisks(of: machine))
+      backup.allowsNetworkDisks = allowsNetworkDisks
       backup.resources = resources
       backup.interruption = interruption
       result.backup = try BackupJob(
-        backup: backup, vault: vault, vaultPath: vaultPath, console: console
+        backup: backup, vault: vault, region: region, vaultPath: vaultPath, console: console
       ).run()
     }
     return result

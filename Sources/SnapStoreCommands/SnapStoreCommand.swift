@@ -59,10 +59,10 @@ struct RootCommand: ParsableCommand {
       """,
     version: "snapstore \(Version.text)",
     subcommands: [
-      BackupCommand.self, RestoreCommand.self, PointsCommand.self, ShowCommand.self,
-      VerifyCommand.self, PointCommand.self, PolicyCommand.self, PruneCommand.self,
-      CollectCommand.self, RunCommand.self, JobsCommand.self, MetricsCommand.self,
-      VaultCommand.self, BenchCommand.self,
+      BackupCommand.self, PreflightCommand.self, RestoreCommand.self, PointsCommand.self,
+      ShowCommand.self, VerifyCommand.self, PointCommand.self, PolicyCommand.self,
+      PruneCommand.self, CollectCommand.self, RunCommand.self, JobsCommand.self,
+      MetricsCommand.self, VaultCommand.self, BenchCommand.self,
     ])
 
   /// What stands below the list of subcommands in the help, and in the manual. A line in capitals
@@ -74,12 +74,12 @@ struct RootCommand: ParsableCommand {
       snapstore restore --point latest --to /srv/restored
 
     ENVIRONMENT:
-      SNAPSTORE_VAULT  The vault, where --vault names none.
-      SNAPSTORE_CONFIG
-                       Another configuration; empty, none.
-      SNAPSTORE_LOG    What is told on standard error of what happens: error,
-                       warning (as without it), info, debug or trace.
-      NO_COLOR         If it is set and not empty, terminals get no colors.
+      SNAPSTORE_VAULT   The vault, where --vault names none.
+      SNAPSTORE_CONFIG  Another configuration; empty, none.
+      SNAPSTORE_REGION  The region of this host, where --region names none.
+      SNAPSTORE_LOG     What is told on standard error of what happens: error,
+                        warning (as without it), info, debug or trace.
+      NO_COLOR          If it is set and not empty, terminals get no colors.
 
     FILES:
       /etc/snapstore/snapstore.toml

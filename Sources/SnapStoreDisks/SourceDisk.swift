@@ -12,7 +12,7 @@ package final class SourceDisk: Sendable {
   package let byteCount: UInt64
   /// True for a file, which may have holes; a device is read whole.
   package let mayHaveHoles: Bool
-  private let file: OpenFile
+  let file: OpenFile
   private let opened: FileStatus
 
   /// Opens and checks the source. A directory, FIFO or other thing that is no disk is refused.
@@ -79,6 +79,68 @@ package final class SourceDisk: Sendable {
       ? Identity(isDevice: true, device: opened.representedDevice, inode: 0)
       : Identity(isDevice: false, device: opened.device, inode: opened.inode)
   }
+
+  /// For a block device: which one.
+  var deviceNumber: DeviceNumber? {
+    opened.kind == .blockDevice ? DeviceNumber(opened.representedDevice) : nil
+  }
+
+  /// What reading it takes: without its holes, as far as the file system knows them.
+  package var dataByteCount: UInt64 {
+    mayHaveHoles ? min(byteCount, opened.allocatedByteCount) : byteCount
+  }
+
+  /// Where QEMU's programs hold a lock as long as they may write to an image (the permission
+  /// "write" of its block layer; include/block/block-common.h and block/file-posix.c).
+  private static let qemuWriteLock: UInt64 = 101
+
+  /// Whether a program that locks images as QEMU does may write to it. False also where the file
+  /// system can't tell.
+  package var isLockedByWriter: Bool {
+    do throws(IOError) {
+      return try file.isLocked(byte: Self.qemuWriteLock)
+    } catch {
+      return false  // as said above
+    }
+  }
+
+  /// Whether any program has the file open for writing; nil where that can't be known.
+  var isOpenForWriting: Bool? {
+    do throws(IOError) {
+      return try file.isOpenForWriting()
+    } catch {
+      return nil  // as said above
+    }
+  }
+
+  /// Reads the first and the last bytes; throws where they can't be read.
+  package func readEnds() throws {
+    let count = min(4096, byteCount)
+    for start in [0, byteCount - count] {
+      do {
+        _ = try readArray(start..<(start + count))
+      } catch {
+        throw DiskError(.failed, "disk \(name): \(error)")
+      }
+    }
+  }
+
+  /// Whether the file system tells where the file has holes. True for a device, which has none, and
+  /// a file that is known to have none.
+  package func tellsHoles() -> Bool {
+    guard mayHaveHoles, byteCount > 0 else { return true }
+    do throws(IOError) {
+      guard try file.nextData(from: 0) == 0, try file.nextHole(from: 0) >= byteCount else {
+        return true
+      }
+      // All data, as it says. What is not allocated says otherwise; small files may lie elsewhere.
+      return opened.allocatedByteCount + Self.allocationSlack >= byteCount
+    } catch {
+      return false
+    }
+  }
+
+  private static let allocationSlack: UInt64 = 1 << 20
 
   /// The first bytes of an image format that is not raw: such a file is backed up as it is, and the
   /// person should know. Nil for everything else.

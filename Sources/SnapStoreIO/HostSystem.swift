@@ -38,6 +38,15 @@ package struct HostSystem: Sendable {
   /// The user with whose rights this process works.
   package static var userID: UInt32 { geteuid() }
 
+  /// How many files this process may have open (the soft limit).
+  package static var openFileLimit: UInt64 {
+    var limit = rlimit()
+    guard unsafe getrlimit(__rlimit_resource_t(RLIMIT_NOFILE.rawValue), &limit) == 0 else {
+      return .max
+    }
+    return UInt64(limit.rlim_cur)
+  }
+
   /// Files and directories get just the modes that are asked for, whatever was set before: what
   /// group and others would get is all that is taken away.
   package static func protectNewFiles() {

@@ -18,6 +18,16 @@ extension IOError {
     ].contains(errno)
   }
 
+  /// What a person can do about it.
+  package var hint: String? {
+    switch reason {
+    case .notAllowed: "run as a user that may, such as root"
+    case .noSpace: "free some space there, and run the same command again"
+    case .readOnly: "the file system is mounted read-only"
+    case .exists, .notThere, .other: nil
+    }
+  }
+
   package var reason: Reason {
     switch errno {
     case .permissionDenied, .notPermitted: .notAllowed

@@ -13,6 +13,7 @@ package struct LinuxSystemCalls: SystemCalls {
     let flags: Int32 =
       switch access {
       case .read(let followLinks): O_RDONLY | (followLinks ? 0 : O_NOFOLLOW)
+      case .claim: O_RDONLY | O_EXCL
       case .create: O_RDWR | O_CREAT | O_EXCL | O_NOFOLLOW
       case .directory(let followLinks): O_RDONLY | O_DIRECTORY | (followLinks ? 0 : O_NOFOLLOW)
       }
@@ -107,6 +108,14 @@ package struct LinuxSystemCalls: SystemCalls {
     } catch .wouldBlock {
       return false
     }
+  }
+
+  package func isLocked(_ file: Int32, byte: UInt64) throws(Errno) -> Bool {
+    try check(linux_is_locked(file, Int64(byte))) == 1
+  }
+
+  package func isOpenForWriting(_ file: Int32) throws(Errno) -> Bool {
+    try check(linux_is_open_for_writing(file)) == 1
   }
 
   package func makeDirectory(_ path: String, in directory: Int32) throws(Errno) {

@@ -89,19 +89,11 @@ package final class LocalObjectStore: ObjectStore {
 
   private static func refuseNetwork(_ directory: Directory) throws {
     let type = try directory.fileSystem().type
-    guard let name = networkFileSystems[type] else { return }
+    guard let name = FileSystemStatus.networkNames[type] else { return }
     throw StoreError(
       .networkFileSystem, "\(directory.path) is on a network file system (\(name))",
       hint: "a vault needs a file system of this host, where locks and renames hold")
   }
-
-  /// Magic numbers of statfs(2). FUSE is among them: it can't be told whether one is local.
-  private static let networkFileSystems: [UInt64: String] = [
-    0x6969: "NFS", 0x517B: "SMB", 0xFF53_4D42: "CIFS", 0xFE53_4D42: "SMB2", 0x6573_5546: "FUSE",
-    0x00C3_6400: "Ceph", 0x0BD0_0BD0: "Lustre", 0x5346_414F: "AFS", 0x6B41_4653: "AFS",
-    0x7375_7245: "Coda", 0x0102_1997: "9P", 0x0116_1970: "GFS2", 0x7461_636F: "OCFS2",
-    0x564C: "NCP", 0x4750_4653: "GPFS",
-  ]
 
   // MARK: Objects
 
@@ -186,6 +178,32 @@ package final class LocalObjectStore: ObjectStore {
       if removed == true { count += 1 }
     }
     return count
+  }
+
+  // MARK: Whether a place is fit
+
+  /// Tries the file system, by files among the unfinished ones.
+  package func tryFileSystem() throws -> FileSystemTrial {
+    try FileSystemTrial(in: try makeFolder(Self.unfinished), randomness: host.randomness)
+  }
+
+  /// The same in a directory that has no store yet, by files in a hidden directory, which is gone
+  /// when this returns. Throws where a store would be refused there.
+  package static func tryFileSystem(
+    at path: String, host: HostSystem
+  ) throws -> FileSystemTrial {
+    let parent = try Directory(path, followLinks: true, calls: host.calls)
+    try refuseNetwork(parent)
+    let name = ".snapstore-trial-\(String(host.randomness.next(), radix: 16))"
+    let trial: Result<FileSystemTrial, any Error>
+    let directory = try parent.makeDirectory(name)
+    do {
+      trial = .success(try FileSystemTrial(in: directory, randomness: host.randomness))
+    } catch {
+      trial = .failure(error)
+    }
+    try parent.removeDirectory(name)
+    return try trial.get()
   }
 
   // MARK: For the writer

@@ -150,6 +150,20 @@ package final class OpenFile: Sendable {
     try system("seek in", path) { () throws(Errno) in try calls.seek(descriptor, target) }
   }
 
+  /// Whether another open file has a record lock on the byte.
+  package func isLocked(byte: UInt64) throws(IOError) -> Bool {
+    try system("ask for locks of", path) { () throws(Errno) in
+      try calls.isLocked(descriptor, byte: byte)
+    }
+  }
+
+  /// Whether anybody has the file open for writing; not every user may know.
+  package func isOpenForWriting() throws(IOError) -> Bool {
+    try system("ask for writers of", path) { () throws(Errno) in
+      try calls.isOpenForWriting(descriptor)
+    }
+  }
+
   /// False if another open file holds the lock.
   package func tryLock() throws(IOError) -> Bool {
     try system("lock", path) { () throws(Errno) in try calls.tryLock(descriptor) }

@@ -40,6 +40,12 @@ package protocol SystemCalls: Sendable {
 
   /// An exclusive lock of the open file, held until it is closed; false if another holds it.
   func tryLock(_ file: Int32) throws(Errno) -> Bool
+  /// Whether another open file has locked this byte (fcntl(2), record locks), as QEMU does to tell
+  /// others how it uses an image.
+  func isLocked(_ file: Int32, byte: UInt64) throws(Errno) -> Bool
+  /// Whether anybody has the file open for writing: asked for by a read lease (fcntl(2)), which is
+  /// let go of at once. Refused to users who do not own the file, and for what is no regular file.
+  func isOpenForWriting(_ file: Int32) throws(Errno) -> Bool
 
   func makeDirectory(_ path: String, in directory: Int32) throws(Errno)
   func removeFile(_ path: String, in directory: Int32) throws(Errno)
@@ -70,6 +76,8 @@ extension SystemCalls {
 /// always; a new file's mode is 0600.
 package enum FileAccess: Equatable, Sendable {
   case read(followLinks: Bool)
+  /// A block device, for reading: `EBUSY` where it is mounted, or another has claimed it.
+  case claim
   /// Must not exist.
   case create
   case directory(followLinks: Bool)

@@ -21,6 +21,23 @@ enum Privileges {
     }
   }()
   static let mountReason: Comment = "needs root, and leave to mount"
+  /// Whether a file can be mounted by way of a loop device.
+  static let canMountImages: Bool = {
+    guard canMount else { return false }
+    do {
+      let directory = try TemporaryDirectory()
+      return try withExtendedLifetime(directory) {
+        let image = try directory.write([UInt8](repeating: 0, count: 1 << 20), to: "image")
+        try FileManager.default.createDirectory(
+          atPath: directory.path("m"), withIntermediateDirectories: false)
+        _ = try Mount.image(image, at: directory.path("m"))
+        return true
+      }
+    } catch {
+      return false
+    }
+  }()
+  static let imageReason: Comment = "needs root, loop devices and mkfs.ext4"
 }
 
 /// A mounted file system, unmounted when the last reference goes.
@@ -43,6 +60,24 @@ final class Mount {
     let mount = try Mount(target, ["--bind", path, target])
     try run("/usr/bin/mount", ["-o", "remount,bind,ro", target])
     return mount
+  }
+
+  /// A new ext4 file system in a file, at an existing directory.
+  static func image(_ image: String, at target: String) throws -> Mount {
+    try run("/usr/sbin/mkfs.ext4", ["-q", "-F", image])
+    return try Mount(target, ["-o", "loop", image, target])
+  }
+
+  /// One directory seen through an overlay, which has no device of its own.
+  static func overlay(_ lower: String, upper: String, work: String, at target: String) throws
+    -> Mount
+  {
+    try Mount(
+      target,
+      [
+        "-t", "overlay", "-o", "lowerdir=\(lower),upperdir=\(upper),workdir=\(work)", "none",
+        target,
+      ])
   }
 
   func resize(kibibytes: Int) throws {

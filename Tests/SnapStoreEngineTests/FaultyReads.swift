@@ -62,6 +62,12 @@ final class FaultyReads: SystemCalls {
     try base.seek(file, target)
   }
   func tryLock(_ file: Int32) throws(Errno) -> Bool { try base.tryLock(file) }
+  func isLocked(_ file: Int32, byte: UInt64) throws(Errno) -> Bool {
+    try base.isLocked(file, byte: byte)
+  }
+  func isOpenForWriting(_ file: Int32) throws(Errno) -> Bool {
+    try base.isOpenForWriting(file)
+  }
   func makeDirectory(_ path: String, in directory: Int32) throws(Errno) {
     try base.makeDirectory(path, in: directory)
   }

@@ -5,7 +5,8 @@ package import SystemPackage
 package enum SystemCall: String, Sendable, CaseIterable {
   case open, openDirect, close, read, readCached, write, synchronize, startWriteback, setSize,
     setMode, status, fileSystem
-  case seek, tryLock, makeDirectory, removeFile, removeDirectory, rename, link, names
+  case seek, tryLock, isLocked, isOpenForWriting, makeDirectory, removeFile, removeDirectory,
+    rename, link, names
   case canonicalPath, replace
 }
 
@@ -21,6 +22,12 @@ package struct Fault: Sendable {
     case createdMode(UInt32)
     /// statfs says that the file system is of this type.
     case fileSystemType(UInt64)
+    /// statfs says that so many bytes are free.
+    case availableBytes(UInt64)
+    /// A rename replaces what has the name.
+    case replaces
+    /// A lock is got though another holds it.
+    case grants
   }
 
   package var call: SystemCall?
@@ -200,6 +207,7 @@ package final class FaultySystemCalls: SystemCalls {
     let effect = try enter(.fileSystem, file)
     var status = try base.fileSystem(file)
     if case .fileSystemType(let type) = effect { status.type = type }
+    if case .availableBytes(let count) = effect { status.availableByteCount = count }
     return status
   }
 
@@ -209,8 +217,18 @@ package final class FaultySystemCalls: SystemCalls {
   }
 
   package func tryLock(_ file: Int32) throws(Errno) -> Bool {
-    try enter(.tryLock, file)
+    if case .grants = try enter(.tryLock, file) { return true }
     return try base.tryLock(file)
+  }
+
+  package func isLocked(_ file: Int32, byte: UInt64) throws(Errno) -> Bool {
+    try enter(.isLocked, file)
+    return try base.isLocked(file, byte: byte)
+  }
+
+  package func isOpenForWriting(_ file: Int32) throws(Errno) -> Bool {
+    try enter(.isOpenForWriting, file)
+    return try base.isOpenForWriting(file)
   }
 
   package func makeDirectory(_ path: String, in directory: Int32) throws(Errno) {
@@ -235,7 +253,9 @@ package final class FaultySystemCalls: SystemCalls {
   package func renameWithoutReplacing(
     _ path: String, in directory: Int32, to newPath: String, in newDirectory: Int32
   ) throws(Errno) {
-    try enter(.rename, newPath)
+    if case .replaces = try enter(.rename, newPath) {
+      try base.removeFile(newPath, in: newDirectory)
+    }
     try base.renameWithoutReplacing(path, in: directory, to: newPath, in: newDirectory)
   }
 

@@ -171,6 +171,15 @@ extension SimulatedFileSystem {
     }
   }
 
+  /// Nobody locks bytes here, and no reader meets a writer of its disk.
+  package func isLocked(_ file: Int32, byte: UInt64) throws(Errno) -> Bool {
+    try perform(.isLocked, file) { (_, _) throws(Errno) in false }
+  }
+
+  package func isOpenForWriting(_ file: Int32) throws(Errno) -> Bool {
+    try perform(.isOpenForWriting, file) { (_, _) throws(Errno) in false }
+  }
+
   package func makeDirectory(_ path: String, in directory: Int32) throws(Errno) {
     try perform(.makeDirectory, path) { (state) throws(Errno) in
       let (parent, name) = try state.resolveParent(path, in: directory)

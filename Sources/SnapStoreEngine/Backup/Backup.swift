@@ -29,6 +29,8 @@ package struct Backup: Sendable {
   /// Of what is new; nil: as the vault does it.
   package var compression: Compression?
   package var verifiesWrites = true
+  /// Whether disks may be on network mounts.
+  package var allowsNetworkDisks = false
   package var progress = Progress()
   package var interruption = Interruption()
 
@@ -44,35 +46,12 @@ package struct Backup: Sendable {
     package var seconds: Double
   }
 
-  /// Refuses what is wrong with the request itself, before a vault is made or touched.
-  package func openSources(vaultPath: String?, host: HostSystem) throws -> [SourceDisk] {
-    precondition(!disks.isEmpty)
-    let dataDisks = disks.count { $0.role == .data }
-    guard dataDisks <= Self.maximumDataDisks, disks.count - dataDisks <= 1 else {
-      throw DiskError(
-        .misuse,
-        "too many disks: \(disks.count - dataDisks) OS and \(dataDisks) data",
-        hint: "a machine has one OS disk and up to \(Self.maximumDataDisks) data disks")
-    }
-    for (position, disk) in disks.enumerated() {
-      if let other = disks[..<position].first(where: { $0.name == disk.name }) {
-        throw DiskError(
-          .misuse, "two disks are named \(disk.name): \(other.path) and \(disk.path)",
-          hint: "give one another name: NAME=\(disk.path)")
-      }
-    }
-    let sources = try disks.map {
-      try SourceDisk(name: $0.name, path: $0.path, calls: host.calls)
-    }
-    try checkSources(sources, vaultPath: vaultPath, calls: host.calls)
-    return sources
-  }
-
   /// Backs up the sources that `openSources` returned. When it throws, no point has appeared; but
   /// where only making the outcome's name durable failed, the point may be there, whole.
   package func run(_ sources: [SourceDisk], to vault: Vault) throws -> Report {
     let start = vault.host.clock.monotonicSeconds()
     let time = vault.now()
+    var warnings = writerWarnings(sources, calls: vault.host.calls)
     progress.begin(total: sources.reduce(0) { $0 + $1.byteCount })
     let newest = try PointCatalog(vault).latest(of: machine)?.point
     let session = try Session.beginWriting(vault, leaningOn: newest.map { [$0.id] } ?? [])
@@ -88,7 +67,7 @@ package struct Backup: Sendable {
       interruption: interruption)
     let results = try pipeline.run()
 
-    var warnings = try containerWarnings(sources)
+    warnings += try containerWarnings(sources)
     let unstable = try sources.filter { try !$0.wasStable() }
     for disk in unstable {
       warnings.append(

@@ -16,6 +16,8 @@ package struct VaultError: Error, Equatable, Sendable, CustomStringConvertible {
     case misuse
     /// Stored bytes are damaged and no good copy is left.
     case damaged
+    /// The vault is of another region than this host.
+    case otherRegion
     /// Another process ended this session; the same command can be run again.
     case aborted
   }
