@@ -44,7 +44,7 @@ struct MetricsCommand: ParsableCommand {
     let target = try writesTextfile ? Self.textfile(host) : file
     let metrics = try Metrics(try vault.open(host: host))
     for warning in metrics.unreadable { console.warn(warning) }
-    if let target { try Self.write(metrics, to: target, host: host) }
+    if let target { try MetricsFile.write(metrics, to: target, host: host) }
     if console.isJSON {
       try console.print(metrics.json)
     } else if target == nil {
@@ -52,9 +52,14 @@ struct MetricsCommand: ParsableCommand {
     }
   }
 
-  /// Writes metrics to a file, as other commands do at their end too.
-  static func write(_ metrics: Metrics, to file: String, host: HostSystem) throws {
-    try MetricsFile.write(metrics, to: file, host: host)
+  /// Writes the metrics to the file that the configuration names, if it names one; but where
+  /// nothing has happened, not more often than every half hour: they need the directory of each
+  /// pack.
+  static func writeTextfile(of vault: Vault, isNews: Bool) throws {
+    guard let file = try ConfigurationFile.read(vault.host).metricsFile,
+      try isNews || !MetricsFile.isYounger(than: 1500, file, vault.host)
+    else { return }
+    try MetricsFile.write(try Metrics(vault), to: file, host: vault.host)
   }
 
   private static func textfile(_ host: HostSystem) throws -> String {

@@ -55,6 +55,11 @@ struct RunCommand: ParsableCommand {
       resources: resources.resources,
       interruption: interruption, console: console)
     let report = try alone(job, in: vault) { try run.run() }
+    do {
+      try MetricsCommand.writeTextfile(of: vault, isNews: report.hasWorked)
+    } catch {
+      console.warn("the metrics are not written: \(Failure(error).message)")
+    }
     let seconds = host.clock.monotonicSeconds() - start
     if console.isJSON {
       try console.print(Self.summary(report, vault: vault.store.location, seconds: seconds))

@@ -61,6 +61,51 @@ struct MetricsTests {
     #expect(try promtool("# TYPE a_total gauge\na_total 1\n") != "")
   }
 
+  @Test("failures are counted from 0 on, by kind and machine; the last success is told")
+  func jobs() throws {
+    let before = try samples(try metrics().output)
+    #expect(before["snapstore_failures_total{kind=\"backup\",vm=\"disk\"}"] == 0)
+    #expect(before["snapstore_failures_total{kind=\"verify\"}"] == 0)
+    #expect(before["snapstore_last_success_timestamp_seconds{kind=\"verify\"}"] == nil)
+    try snapstore.remove("disk.img")
+    for _ in 0..<2 { #expect(try snapstore("backup", "--vault", "v", "disk.img").status == 66) }
+    #expect(try snapstore("verify", "--vault", "v").status == 0)
+    let after = try samples(try metrics().output)
+    #expect(after["snapstore_failures_total{kind=\"backup\",vm=\"disk\"}"] == 2)
+    #expect(after["snapstore_failures_total{kind=\"verify\"}"] == 0)
+    let success = try #require(
+      after["snapstore_last_success_timestamp_seconds{kind=\"verify\"}"])
+    let failure = try #require(
+      after["snapstore_last_failure_timestamp_seconds{kind=\"backup\",vm=\"disk\"}"])
+    #expect(success >= failure && failure > 1_700_000_000)
+  }
+
+  @Test("a run writes them where the configuration says, and not again at once for nothing")
+  func run() throws {
+    let config = "[metrics]\ntextfile = \"\(snapstore.path("m.prom"))\"\n"
+    try snapstore.write("c.toml", Array(config.utf8))
+    try FileManager.default.setAttributes(
+      [.posixPermissions: 0o644], ofItemAtPath: snapstore.path("c.toml"))
+    let environment = ["SNAPSTORE_CONFIG": snapstore.path("c.toml")]
+    func run() throws -> [String: Double] {
+      let result = try snapstore.run(["run", "--vault", "v"], environment: environment)
+      #expect(result.status == 0 && result.errors.isEmpty, "\(result.errors)")
+      return try samples(String(decoding: try snapstore.read("m.prom"), as: UTF8.self))
+    }
+    #expect(try run()["snapstore_points{vm=\"disk\"}"] == 2)
+    #expect(try snapstore("backup", "--vault", "v", "disk.img").status == 0)
+    #expect(try run()["snapstore_points{vm=\"disk\"}"] == 2)
+    for arguments in [
+      ["set", "p", "--schedule", "hourly", "--keep-last", "9"], ["assign", "p", "--vm", "b"],
+    ] {
+      let disk = arguments[0] == "assign" ? ["--data-disk", "disk.img"] : []
+      #expect(try snapstore.run(["policy"] + arguments + disk + ["--vault", "v"]).status == 0)
+    }
+    let after = try run()
+    #expect(after["snapstore_points{vm=\"disk\"}"] == 3)
+    #expect(after["snapstore_points{vm=\"b\"}"] == 1)
+  }
+
   @Test("it says what points, show and vault info say")
   func values() throws {
     #expect(try snapstore("verify", "--vault", "v").status == 0)

@@ -4,8 +4,8 @@ package struct MetricFamily {
   /// A name of `[a-z_]`, unit last.
   package var name: String
   package var help: String
-  /// Nothing that a program which ends could count goes on, so there are only gauges.
-  private let type = "gauge"
+  /// Whether it only grows, as long as nothing is forgotten. All else is a gauge.
+  private let isCounter: Bool
   package var samples: [Sample] = []
 
   package struct Sample {
@@ -44,9 +44,12 @@ package struct MetricFamily {
     }
   }
 
-  package init(_ name: String, _ help: String, _ samples: [Sample] = []) {
+  package init(
+    _ name: String, _ help: String, isCounter: Bool = false, _ samples: [Sample] = []
+  ) {
     self.name = name
     self.help = help
+    self.isCounter = isCounter
     self.samples = samples
   }
 
@@ -57,6 +60,7 @@ package struct MetricFamily {
   /// Whole lines; nothing where there is no sample.
   package var text: String {
     guard !samples.isEmpty else { return "" }
+    let type = isCounter ? "counter" : "gauge"
     let head = "# HELP \(name) \(Self.escape(help, quotes: false))\n# TYPE \(name) \(type)\n"
     return samples.reduce(into: head) { text, sample in
       let labels = sample.labels.map { "\($0.name)=\"\(Self.escape($0.value, quotes: true))\"" }

@@ -18,8 +18,9 @@ struct Metrics {
     families = Self.program(now: vault.now(), label)
     families += try Self.machines(vault, catalog, label)
     families += try Self.vault(vault, catalog, label)
-    // JOBS: failures of each machine and the last success of each kind go here, and so do points
-    // that are suspect: a function each that returns families, as those above.
+    let machines = Set(catalog.machines).union(try Policies(vault).machines.map(\.name))
+    families +=
+      JobMetrics(try JobHistory(vault), machines: machines.sorted(), vault: label).families
   }
 
   /// The text format, whole lines. It begins with `MetricsFile.beginning`.

@@ -20,6 +20,14 @@ enum MetricsFile {
     try ReplacedFile.write(Array(text.utf8), to: path, mode: mode, host: host)
   }
 
+  /// Whether the file was written so many seconds ago, or fewer.
+  static func isYounger(than seconds: Int64, _ path: String, _ host: HostSystem) throws -> Bool {
+    let (parent, name) = splitPath(path)
+    let directory = try Directory(parent, followLinks: true, calls: host.calls)
+    guard let status = try directory.status(of: name), status.byteCount > 0 else { return false }
+    return abs(host.clock.now().seconds - status.modified.seconds) <= seconds
+  }
+
   /// Nothing is there, an empty file, or one that was written so before.
   private static func mayReplace(_ path: String, _ host: HostSystem) throws -> Bool {
     let (parent, name) = splitPath(path)
