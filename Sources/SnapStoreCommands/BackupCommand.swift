@@ -123,6 +123,8 @@ struct BackupCommand: ParsableCommand {
       "consistency": .string(point.consistency.name),
       "disks": .array(point.disks.map(diskFields)),
       "size_bytes": .bytes(point.byteCount),
+      "signals": SignalsAnswer.fields(point),
+      "changes": SignalsAnswer.changes(point),
       "warnings": .array(report.warnings.map { .string($0) }),
       "seconds": .seconds(report.seconds),
     ]).merging(figureFields(point.figures))

@@ -19,8 +19,9 @@ struct PointPinCommand: ParsableCommand {
   @OptionGroup var output: AnswerOptions
 
   func run() throws {
-    try target.change(vault, output.console, "is pinned", isPinned: true) { vault, point in
-      try vault.pin(point)
+    try target.change(vault, output.console, isPinned: true) { vault, point in
+      try vault.pin(point.id)
+      return "is pinned"
     }
   }
 }
@@ -29,6 +30,10 @@ struct PointUnpinCommand: ParsableCommand {
   static let configuration = CommandConfiguration(
     commandName: "unpin", abstract: "Let the rules decide again about a pinned point.",
     discussion: """
+      A point is suspect if so much of its disks was replaced, or became incompressible, that it \
+      may be the work of malware. It is kept, and so is the last good point before it, until this \
+      command says that somebody has looked at it.
+
       EXAMPLES:
         snapstore point unpin 20261122T1000
       """)
@@ -38,8 +43,12 @@ struct PointUnpinCommand: ParsableCommand {
   @OptionGroup var output: AnswerOptions
 
   func run() throws {
-    try target.change(vault, output.console, "is not pinned", isPinned: false) { vault, point in
-      try vault.unpin(point)
+    try target.change(vault, output.console, isPinned: false) { vault, point in
+      let isSuspect = try Reviews(vault).isSuspect(point)
+      try vault.unpin(point.id)
+      guard isSuspect else { return "is not pinned" }
+      try vault.review(point.id)
+      return "is not suspect any more: the rules decide about it, and about the one before it"
     }
   }
 }
@@ -58,18 +67,19 @@ struct PinTarget: ParsableArguments {
   }
 
   func change(
-    _ options: VaultOptions, _ console: Console, _ state: String, isPinned: Bool,
-    _ body: (Vault, PointID) throws -> Void
+    _ options: VaultOptions, _ console: Console, isPinned: Bool,
+    _ body: (Vault, RecoveryPoint) throws -> String
   ) throws {
     let vault = try options.open(host: HostSystem.current())
-    let id = try PointCatalog(vault).resolve(point, machine: nil).point.id
-    try Reserve(vault).using { try body(vault, id) }
+    let target = try PointCatalog(vault).resolve(point, machine: nil).point
+    let state = try Reserve(vault).using { try body(vault, target) }
     if console.isJSON {
       try console.print([
-        "type": "summary", "point": .string(id.text), "pinned": .bool(isPinned),
+        "type": "summary", "point": .string(target.id.text), "pinned": .bool(isPinned),
+        "suspect": .bool(try Reviews(vault).isSuspect(target)),
       ])
     } else {
-      try console.print("Recovery point \(id) \(state)")
+      try console.print("Recovery point \(target.id) \(state)")
     }
   }
 }

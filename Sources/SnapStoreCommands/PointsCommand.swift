@@ -39,28 +39,27 @@ struct PointsCommand: ParsableCommand {
       vm == nil || $0.machine == vm
     }
     let verifications = try Verifications(vault)
-    let pins = try Pins(vault)
+    let marks = try PointMarks(vault)
     if console.isJSON {
       try console.print(
         .array(
           points.map {
             Self.fields(
-              $0, verified: verifications.time(of: $0.id), isPinned: pins.contains($0.id),
-              isDeleted: isDeleted)
+              $0, verified: verifications.time(of: $0.id), marks, isDeleted: isDeleted)
           }))
     } else if points.isEmpty {
       let kind = isDeleted ? "deleted recovery points" : "recovery points"
       try console.print(
         "No \(kind)\(vm.map { " of \($0)" } ?? "") in \(vault.store.location)")
     } else {
-      try console.print(Self.table(points, verifications, pins).text)
+      try console.print(Self.table(points, verifications, marks).text)
     }
     // The list is good, but not all of it: a script has to notice.
     if !catalog.unreadable.isEmpty { throw ExitCode(ExitStatus.damagedData.rawValue) }
   }
 
   static func fields(
-    _ point: RecoveryPoint, verified: Timestamp?, isPinned: Bool, isDeleted: Bool = false
+    _ point: RecoveryPoint, verified: Timestamp?, _ marks: PointMarks, isDeleted: Bool = false
   ) -> JSONValue {
     [
       "point": .string(point.id.text),
@@ -72,15 +71,16 @@ struct PointsCommand: ParsableCommand {
       "disks": .count(point.disks.count),
       "size_bytes": .bytes(point.byteCount),
       "new_bytes": .bytes(point.figures.newByteCount),
-      "pinned": .bool(isPinned),
+      "pinned": .bool(marks.pins.contains(point.id)),
       "deleted": .bool(isDeleted),
       "verified_at": .optional(verified?.rfc3339),
       "clock_suspect": .bool(point.clock?.suspicion != nil),
+      "suspect": .bool(marks.reviews.isSuspect(point)),
     ]
   }
 
   static func table(
-    _ points: [RecoveryPoint], _ verifications: Verifications, _ pins: Pins
+    _ points: [RecoveryPoint], _ verifications: Verifications, _ marks: PointMarks
   ) -> Table {
     var table = Table([
       .init(title: "POINT"), .init(title: "VM"), .init(title: "SEQUENCE", isNumber: true),
@@ -93,15 +93,27 @@ struct PointsCommand: ParsableCommand {
         point.id.text, point.machine.text, "\(point.sequence)", point.time.rfc3339,
         point.consistency.name, "\(point.disks.count)", HumanText.bytes(point.byteCount),
         HumanText.bytes(point.figures.newByteCount),
-        verifications.time(of: point.id)?.rfc3339 ?? "-", marks(point, pins),
+        verifications.time(of: point.id)?.rfc3339 ?? "-", marks.text(of: point),
       ])
     }
     return table
   }
+}
+
+/// What is said of points behind their making.
+struct PointMarks {
+  let pins: Pins
+  let reviews: Reviews
+
+  init(_ vault: Vault) throws {
+    pins = try Pins(vault)
+    reviews = try Reviews(vault)
+  }
 
   /// What else matters of a point, for people.
-  private static func marks(_ point: RecoveryPoint, _ pins: Pins) -> String {
+  func text(of point: RecoveryPoint) -> String {
     let marks = [
+      reviews.isSuspect(point) ? "suspect" : nil,
       pins.contains(point.id) ? "pinned" : nil,
       point.clock?.suspicion.map { "clock \($0.name)" },
     ].compactMap { $0 }

@@ -15,7 +15,8 @@ struct PruneCommand: ParsableCommand {
       A machine that has a policy is pruned by it; options are for machines that have none. Of \
       each of the newest so many days, weeks, months and years that have points, the last \
       point is kept. So are pinned points, the newest one that a whole snapstore verify has \
-      passed, and points made while the clock was wrong, which count for no period.
+      passed, points made while the clock was wrong, which count for no period, and suspect \
+      points with the last good one before each, until snapstore point unpin.
 
       What goes is only deleted as by snapstore point delete: it can be brought back for a \
       while, and its space is freed by snapstore collect after that. If more than half of a \
@@ -155,6 +156,8 @@ enum PruneAnswer {
     case .pinned: "pinned"
     case .clockSuspect: "clock suspect"
     case .verified: "newest verified"
+    case .suspect: "suspect"
+    case .beforeSuspect: "before suspect"
     }
   }
 }

@@ -36,22 +36,24 @@ struct ShowCommand: ParsableCommand {
     let vault = try vault.open(host: HostSystem.current())
     let entry = try PointCatalog(vault).resolve(point, machine: vm)
     let verified = try Verifications(vault).time(of: entry.point.id)
-    let isPinned = try Pins(vault).contains(entry.point.id)
+    let marks = try PointMarks(vault)
     if console.isJSON {
-      try console.print(Self.fields(entry, verified: verified, isPinned: isPinned))
+      try console.print(Self.fields(entry, verified: verified, marks))
     } else {
-      try console.print(Self.text(entry, verified: verified, isPinned: isPinned))
+      try console.print(Self.text(entry, verified: verified, marks))
     }
   }
 
   static func fields(
-    _ entry: PointCatalog.Entry, verified: Timestamp?, isPinned: Bool
+    _ entry: PointCatalog.Entry, verified: Timestamp?, _ marks: PointMarks
   ) -> JSONValue {
     let point = entry.point
-    return PointsCommand.fields(point, verified: verified, isPinned: isPinned).merging([
+    return PointsCommand.fields(point, verified: verified, marks).merging([
       "hash": .string(Hexadecimal.text(entry.hash)),
       "previous": .array(point.previous.map { .string(Hexadecimal.text($0)) }),
       "evidence": .string(point.evidence),
+      "signals": SignalsAnswer.fields(point),
+      "changes": SignalsAnswer.changes(point),
       "disks": .array(
         point.disks.map {
           BackupCommand.diskFields($0).merging([
@@ -62,7 +64,7 @@ struct ShowCommand: ParsableCommand {
   }
 
   static func text(
-    _ entry: PointCatalog.Entry, verified: Timestamp?, isPinned: Bool
+    _ entry: PointCatalog.Entry, verified: Timestamp?, _ marks: PointMarks
   ) -> String {
     let point = entry.point
     var table = BackupCommand.diskTable()
@@ -79,7 +81,9 @@ struct ShowCommand: ParsableCommand {
       Time:         \(point.time.rfc3339)\(suspicion)
       Consistency:  \(point.consistency.name) (\(HumanText.plain(point.evidence)))
       Parent:       \(point.parent?.text ?? "none")
-      Verified:     \(verified?.rfc3339 ?? "never")\(isPinned ? "; pinned" : "")
+      Verified:     \(verified?.rfc3339 ?? "never")
+      Marks:        \(marks.text(of: point))
+      Changes:      \(SignalsAnswer.text(point))
       Hash:         \(Hexadecimal.text(entry.hash))
       Previous:     \(previous)
 

@@ -42,6 +42,7 @@ let decoders: [String: Check] = [
   "policy": object(.policy, PolicyRecord.self, intervals),
   "machine": object(.machine, MachineRecord.self, sources),
   "pin": object(.pin, PinRecord.self),
+  "review": object(.review, ReviewRecord.self),
   "jobs": object(.jobs, JobsObject.self),
   "zone": zone,
   "pack": pack,

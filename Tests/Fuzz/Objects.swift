@@ -17,6 +17,7 @@ extension TombstoneRecord: WholeObject {}
 extension PolicyRecord: WholeObject {}
 extension MachineRecord: WholeObject {}
 extension PinRecord: WholeObject {}
+extension ReviewRecord: WholeObject {}
 extension JobsObject: WholeObject {}
 
 /// The check of such an object. An input that begins as an object does is decoded as it is, and

@@ -79,7 +79,7 @@ def zones():
 
 SEEDS = {
     "descriptor": lambda: with_sections("descriptor", "descriptor-fixed"),
-    "point": lambda: with_sections("point", "point-clock"),
+    "point": lambda: with_sections("point", "point-clock", "point-signals"),
     "session": lambda: with_sections("session"),
     "outcome": lambda: with_sections("outcome"),
     "damage": lambda: with_sections("damage"),
@@ -89,6 +89,7 @@ SEEDS = {
     "policy": lambda: with_sections("policy", "policy-removed"),
     "machine": lambda: with_sections("machine", "machine-unassigned"),
     "pin": lambda: with_sections("pin"),
+    "review": lambda: with_sections("review"),
     "jobs": lambda: with_sections("jobs"),
     "zone": lambda: zones(),
     "pack": lambda: [golden("pack")],

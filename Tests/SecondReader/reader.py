@@ -13,8 +13,7 @@ from types import SimpleNamespace
 BLOCK, EXTENT, CHUNK, MINIMUM, SMALL = 4096, 4 << 20, 256 << 10, 16 << 10, 64 << 20
 STORED = CHUNK + 4096
 VAULT, PACK, TRAILER, SEGMENT, POINT, SESSION, OUTCOME, DAMAGE, VERIFICATION, EPOCH, TOMBSTONE, \
-    POLICY, MACHINE, PIN = range(1, 15)
-JOBS = 16
+    POLICY, MACHINE, PIN, REVIEW, JOBS = range(1, 17)
 NAME, POINTID = r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}", r"[0-9]{8}T[0-9]{6}Z-[0-9a-f]{6}"
 NUMBER = r"(?:[0-9a-f]{8}|[1-9a-f][0-9a-f]{8,15})"
 SERIAL = "[0-9a-f]{32}-" + NUMBER
@@ -185,6 +184,12 @@ def read_point(data, name):
         clock.time()
         point.suspicion = clock.number(4, (0, 1, 2))
         clock.end()
+    if 8 in sections:
+        signals = Fields(body(data, sections, 8))
+        signals.take(5 * 8)
+        rules = [signals.number(4, range(1, 1 << 32)) for _ in range(signals.number(8, range(65)))]
+        need(rules == sorted(set(rules)), "its signals are not in order")
+        signals.end()
     need(point.id == name[:-2], f"is point {point.id}")
     need(len({disk.name for disk in point.disks}) == len(point.disks), "two disks of one name")
     return point
@@ -235,8 +240,8 @@ def read_epoch(data, name):
                            doomed={short(name) for name in doomed})
 
 
-def check_pin(data, name):
-    identity, = small(data, PIN, 1)
+def check_mark(data, name, kind):
+    identity, = small(data, kind, 1)
     need(identity.text(POINTID) == name, "has another name")
     identity.time(), identity.end()
 
@@ -641,7 +646,9 @@ def check(vault):
     for name in vault.names("sessions", "[0-9a-f]{32}"):
         vault.attempt("sessions/" + name, check_session, name)
     for name in vault.names("pins", POINTID):
-        vault.attempt("pins/" + name, check_pin, name)
+        vault.attempt("pins/" + name, check_mark, name, PIN)
+    for name in vault.names("reviews", POINTID):
+        vault.attempt("reviews/" + name, check_mark, name, REVIEW)
     for name in vault.names("jobs", rf"{POINTID}\.(begun|ended)|fold-[0-9a-f]{{16}}"):
         vault.attempt("jobs/" + name, check_jobs, name)
     for name in vault.names("damage", SERIAL):

@@ -106,6 +106,7 @@ struct ProgramTests {
       Set(point.keys) == [
         "point", "vm", "sequence", "parent", "time", "consistency", "disks", "size_bytes",
         "new_bytes", "pinned", "deleted", "verified_at", "clock_suspect",
+        "suspect",
       ])
     #expect(point["disks"] as? Int == 1)
 

@@ -21,6 +21,14 @@ struct Encoding: Sendable, CustomTestStringConvertible {
     Encoding(name: "point", bytes: { try Sample.point().encoded() }) {
       (bytes) throws(FormatError) in _ = try RecoveryPoint(decoding: bytes.rawSpan)
     },
+    Encoding(
+      name: "point with signals",
+      bytes: {
+        var point = try Sample.point()
+        point.signals = Sample.signals
+        return point.encoded()
+      }
+    ) { (bytes) throws(FormatError) in _ = try RecoveryPoint(decoding: bytes.rawSpan) },
     Encoding(name: "session", bytes: { Sample.sessionRecord.encoded() }) {
       (bytes) throws(FormatError) in _ = try SessionRecord(decoding: bytes.rawSpan)
     },
@@ -47,6 +55,9 @@ struct Encoding: Sendable, CustomTestStringConvertible {
     },
     Encoding(name: "pin", bytes: { Sample.pin.encoded() }) {
       (bytes) throws(FormatError) in _ = try PinRecord(decoding: bytes.rawSpan)
+    },
+    Encoding(name: "review", bytes: { Sample.review.encoded() }) {
+      (bytes) throws(FormatError) in _ = try ReviewRecord(decoding: bytes.rawSpan)
     },
     Encoding(name: "jobs", bytes: { try Sample.jobs().encoded() }) {
       (bytes) throws(FormatError) in _ = try JobsObject(decoding: bytes.rawSpan)

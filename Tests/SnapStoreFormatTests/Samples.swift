@@ -82,6 +82,17 @@ enum Sample {
     ], doomed: [packName], vaultTime: Timestamp(seconds: 1_795_000_000))
 
   static let pin = PinRecord(point: pointID, time: time)
+  static let review = ReviewRecord(point: pointID, time: time)
+
+  static var signals: PointSignals {
+    var figures = PointSignals.Figures()
+    figures.dataByteCount = 1 << 40
+    figures.replacedByteCount = 0x2_0000_0001
+    figures.scrambledByteCount = 0x1_0000_0002
+    figures.addedByteCount = 3
+    figures.removedByteCount = 4
+    return PointSignals(figures: figures, rules: [.incompressible, .rewritten])
+  }
 
   static func jobs() throws -> JobsObject {
     let started = JobRecord(

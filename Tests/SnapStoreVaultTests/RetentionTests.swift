@@ -82,6 +82,23 @@ import Testing
       ])
   }
 
+  @Test("suspect points stay, and the last good one before each, whatever clocks say")
+  func suspectPoints() {
+    var points = Self.daily(20)
+    // Two in a row have one good point before them; the last has its own.
+    for number in [0, 6, 7, 12] { points[number].isSuspect = true }
+    points[11].isClockSuspect = true
+    points[11].time = points[19].time
+    let reasons = Retention(rules: KeepRules(last: 1)).reasons(for: points)
+    #expect(
+      reasons == [
+        points[0].point: [.suspect], points[5].point: [.beforeSuspect],
+        points[6].point: [.suspect], points[7].point: [.suspect],
+        points[11].point: [.clockSuspect, .beforeSuspect], points[12].point: [.suspect],
+        points[19].point: [.last],
+      ])
+  }
+
   @Test("a day is a day of the policy's place, also where the clocks change")
   func zones() throws {
     // New York, as a footer says it; the clocks change on 2026-03-08 and 2026-11-01.

@@ -77,12 +77,18 @@ package struct Backup: Sendable {
     try index.writeSegment()
     index.recordDamage()
 
+    let catalog = try PointCatalog(vault)
     var point = try makePoint(
-      sources, results, session: session, time: time, parent: parent?.id,
+      sources, results, session: session, catalog, time: time, parent: parent?.id,
       isStable: unstable.isEmpty)
+    let changeRules = ChangeRules(catalog, of: machine, try Reviews(vault))
+    point.signals = pipeline.change(to: results).map {
+      PointSignals(figures: $0, rules: changeRules.rules(for: $0))
+    }
     Self.shareOverhead(
       of: session.storedByteCount + Session.commitByteCount(point), among: &point.disks)
     if let warning = Self.clockWarning(point) { warnings.append(warning) }
+    if let warning = changeRules.warning(of: point) { warnings.append(warning) }
     if interruption.isRaised { throw Interrupted() }
     try session.commit(point)
     // Behind the commit, so that nothing that happens to it can fail the backup.
@@ -121,10 +127,9 @@ package struct Backup: Sendable {
 
   private func makePoint(
     _ sources: [SourceDisk], _ results: [(root: MapReference, figures: BackupFigures)],
-    session: Session, time: Timestamp, parent: PointID?, isStable: Bool
+    session: Session, _ catalog: PointCatalog, time: Timestamp, parent: PointID?, isStable: Bool
   ) throws -> RecoveryPoint {
     let vault = session.vault
-    let catalog = try PointCatalog(vault)
     let vaultTime = try VaultTime(vault, catalog)
     var pointDisks: [PointDisk] = []
     for (position, source) in sources.enumerated() {

@@ -32,6 +32,8 @@ final class BackupPipeline: Sendable {
   private let extents: Channel<ReadExtent>
   private let batches: Channel<RecordBatch>
   private let nodes: Channel<NodeRecord>
+  /// What was seen of changes, of all extents that were read.
+  private let seen = Lock(PointSignals.Figures())
 
   init(
     disks: [SourceDisk], parents: [ParentMap?], session: Session, index: ChunkIndex,
@@ -74,6 +76,25 @@ final class BackupPipeline: Sendable {
     work.run("map", lanes: 1) { [self] _ in try writeNodes() }
     try work.wait()
     return results.withLock { $0 }
+  }
+
+  /// How the disks changed since the parent point, once `run` has returned; nil where there was
+  /// none to compare with.
+  func change(
+    to results: [(root: MapReference, figures: BackupFigures)]
+  ) -> PointSignals.Figures? {
+    guard parents.contains(where: { $0 != nil }) else { return nil }
+    var change = seen.withLock { $0 }
+    var nowByteCount: UInt64 = 0
+    for (parent, result) in zip(parents, results) {
+      guard let parent else { continue }
+      change.dataByteCount += parent.dataByteCount
+      nowByteCount += result.root.dataByteCount
+    }
+    // Extents that are holes now are not read.
+    let (before, after) = (change.dataByteCount + change.addedByteCount, nowByteCount)
+    change.removedByteCount = before > after ? before - after : 0
+    return change
   }
 
   // MARK: Stages
@@ -122,6 +143,7 @@ final class BackupPipeline: Sendable {
         extent.buffer.bytes.extracting(0..<plan.range.count), parent: extent.parent)
       var figures = result.figures
       figures.readByteCount = extent.readByteCount
+      seen.withLock { $0 = $0 + result.change }
       if let batch = result.newChunks { try batches.send(batch) }
       let reference: MapReference
       switch result.content {

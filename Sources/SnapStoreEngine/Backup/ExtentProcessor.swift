@@ -24,13 +24,15 @@ struct ProcessedExtent {
   var newChunks: RecordBatch?
   /// Only `newByteCount`, `reusedByteCount` and `storedByteCount` are set.
   var figures = BackupFigures()
+  /// How it differs from the parent's extent.
+  var change = PointSignals.Figures()
 }
 
 /// The computing stage of a backup: finds what is as in the parent point, cuts the rest into
 /// chunks, names those, asks once which of them are new, and compresses these. One a lane; its
 /// arrays are used again from extent to extent.
 final class ExtentProcessor {
-  private struct Chunk {
+  struct Chunk {
     var range: Range<Int>
     var id: ChunkID
     var fingerprint: Fingerprint
@@ -46,6 +48,7 @@ final class ExtentProcessor {
   private let namer: ChunkNamer
   private let encoder: RecordEncoder
   private let outputs: BufferPool
+  private let changes: ChangeSignals
   /// What the vault has lost: not reused, whatever the parent says.
   private let lost: Set<ChunkID>
   private var pieces: [ExtentPiece] = []
@@ -65,6 +68,7 @@ final class ExtentProcessor {
     self.encoder = encoder
     self.outputs = outputs
     namer = ChunkNamer(vault.hasher)
+    changes = ChangeSignals(index: index)
     lost = index.lost
     cutter = ChunkCutter(vault.descriptor.chunking, secrets: vault.secrets)
   }
@@ -81,12 +85,15 @@ final class ExtentProcessor {
       cutter.cut(extent, into: &pieces)
     }
     nameChunks(extent, parent: parent?.node)
-    guard !chunks.isEmpty else { return ProcessedExtent(content: .zeros) }
+    guard !chunks.isEmpty else {
+      return ProcessedExtent(content: .zeros, change: try change(from: parent, newChunks: nil))
+    }
     try index.claim(unknownIDs, isNew: &isNew)
     for (position, chunk) in unknown.enumerated() { chunks[chunk].isNew = isNew[position] }
 
     var result = ProcessedExtent(content: .node(makeNode()))
     result.newChunks = try encodeNew(extent)
+    result.change = try change(from: parent, newChunks: result.newChunks)
     for chunk in chunks {
       if chunk.isNew {
         result.figures.newByteCount += UInt64(chunk.range.count)
@@ -96,6 +103,15 @@ final class ExtentProcessor {
     }
     result.figures.storedByteCount = UInt64(result.newChunks?.byteCount ?? 0)
     return result
+  }
+
+  private func change(
+    from parent: ParentMap.Extent?, newChunks: RecordBatch?
+  ) throws -> PointSignals.Figures {
+    guard let parent else { return PointSignals.Figures() }
+    return try changes.figures(
+      of: unknown.map { chunks[$0] }, records: newChunks?.entries ?? [], parent: parent.node,
+      pieces: parentPieces)
   }
 
   private func isLost(_ reference: MapReference) -> Bool {

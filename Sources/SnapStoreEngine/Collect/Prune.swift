@@ -57,6 +57,7 @@ package struct Prune: Sendable {
   /// The plan for each machine that `rules` has something for.
   package func plan(_ rules: (Name) throws -> Rules?) throws -> [MachinePlan] {
     let pins = try Pins(vault)
+    let reviews = try Reviews(vault)
     let verifications = try Verifications(vault)
     let now = vault.now()
     return try machines.compactMap { machine in
@@ -67,7 +68,8 @@ package struct Prune: Sendable {
           point: point.id, sequence: point.sequence, time: point.time,
           isPinned: pins.contains(point.id),
           isClockSuspect: vaultTime.isSuspect(point, at: now),
-          isVerified: verifications.time(of: point.id) != nil)
+          isVerified: verifications.time(of: point.id) != nil,
+          isSuspect: reviews.isSuspect(point))
       }
       let reasons = Retention(rules: rules.keep, zone: rules.zone).reasons(for: candidates)
       return MachinePlan(

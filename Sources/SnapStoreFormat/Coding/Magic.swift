@@ -25,6 +25,7 @@ package enum ObjectKind: UInt32, Sendable, CaseIterable {
   case policy = 12
   case machine = 13
   case pin = 14
+  case review = 15
   case jobs = 16
 }
 

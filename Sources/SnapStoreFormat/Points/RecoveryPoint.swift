@@ -151,7 +151,10 @@ package struct RecoveryPoint: Equatable, Sendable {
     static let descriptor: UInt32 = 5
     static let authenticator: UInt32 = 6  // kept for signatures
     static let clock: UInt32 = 7
-    static let known: Set<UInt32> = [identity, consistency, disks, chain, descriptor, clock]
+    static let signals: UInt32 = 8
+    static let known: Set<UInt32> = [
+      identity, consistency, disks, chain, descriptor, clock, signals,
+    ]
   }
 
   /// SHA-256 of an encoded point.
@@ -176,11 +179,14 @@ package struct RecoveryPoint: Equatable, Sendable {
   package var descriptor: VaultDescriptor
   /// Nil where the backup did not say.
   package var clock: PointClock?
+  /// Nil where there was no parent to compare with, or the backup did not say.
+  package var signals: PointSignals?
 
   package init(
     id: PointID, machine: Name, session: SessionID, sequence: UInt64, time: Timestamp,
     consistency: Consistency, evidence: String, disks: [PointDisk], parent: PointID?,
-    previous: [Hash], descriptor: VaultDescriptor, clock: PointClock? = nil
+    previous: [Hash], descriptor: VaultDescriptor, clock: PointClock? = nil,
+    signals: PointSignals? = nil
   ) {
     self.id = id
     self.machine = machine
@@ -194,6 +200,7 @@ package struct RecoveryPoint: Equatable, Sendable {
     self.previous = previous
     self.descriptor = descriptor
     self.clock = clock
+    self.signals = signals
   }
 
   package var byteCount: UInt64 { disks.reduce(0) { $0 &+ $1.byteCount } }
@@ -227,6 +234,11 @@ package struct RecoveryPoint: Equatable, Sendable {
       var body = ByteWriter()
       clock.encode(to: &body)
       sections.append(.init(type: SectionType.clock, body: body.bytes))
+    }
+    if let signals {
+      var body = ByteWriter()
+      signals.encode(to: &body)
+      sections.append(.init(type: SectionType.signals, body: body.bytes))
     }
     return SectionedObject(kind: .point, sections: sections).encoded()
   }
@@ -265,6 +277,12 @@ package struct RecoveryPoint: Equatable, Sendable {
       let clockBody = try object.body(SectionType.clock)
       var reader = ByteReader(clockBody.rawSpan)
       clock = try PointClock(from: &reader)
+      try reader.finish()
+    }
+    if object.sections.contains(where: { $0.type == SectionType.signals }) {
+      let signalsBody = try object.body(SectionType.signals)
+      var reader = ByteReader(signalsBody.rawSpan)
+      signals = try PointSignals(from: &reader)
       try reader.finish()
     }
   }

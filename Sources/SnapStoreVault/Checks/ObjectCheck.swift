@@ -43,6 +43,11 @@ package struct ObjectCheck {
       let record = try PinRecord(decoding: bytes)
       guard record.point == point else { throw .damaged("says that it pins \(record.point)") }
     }
+    try check(VaultFolder.reviews) { key, bytes throws(FormatError) in
+      guard let point = PointID(key) else { return }
+      let record = try ReviewRecord(decoding: bytes)
+      guard record.point == point else { throw .damaged("says that it is of \(record.point)") }
+    }
     try check(VaultFolder.epochs) { key, bytes throws(FormatError) in
       guard let name = EpochName(key.hasSuffix(".2") ? key.dropLast(2) : key[...]) else { return }
       let record = try EpochRecord(decoding: bytes)

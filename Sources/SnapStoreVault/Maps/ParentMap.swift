@@ -34,6 +34,9 @@ package final class ParentMap: Sendable {
     path = Lock([Step?](repeating: nil, count: DiskMap.rootLevel(ofDisk: disk.byteCount)))
   }
 
+  /// How many bytes of the parent's disk are in chunks.
+  package var dataByteCount: UInt64 { disk.root.dataByteCount }
+
   /// The parent's extent of this number; nil where the parent's disk did not reach so far, or its
   /// map is damaged there: then the extent is backed up like a new one.
   package func extent(_ number: UInt64) throws -> Extent? {

@@ -20,6 +20,10 @@ package struct Retention: Sendable {
     case clockSuspect
     /// The newest that a full verification has passed.
     case verified
+    /// Its signals say that something is wrong with the machine.
+    case suspect
+    /// The last good one before such a point.
+    case beforeSuspect
   }
 
   /// A point, and what of it matters here.
@@ -30,10 +34,11 @@ package struct Retention: Sendable {
     package var isPinned: Bool
     package var isClockSuspect: Bool
     package var isVerified: Bool
+    package var isSuspect: Bool
 
     package init(
       point: PointID, sequence: UInt64, time: Timestamp, isPinned: Bool = false,
-      isClockSuspect: Bool = false, isVerified: Bool = false
+      isClockSuspect: Bool = false, isVerified: Bool = false, isSuspect: Bool = false
     ) {
       self.point = point
       self.sequence = sequence
@@ -41,6 +46,7 @@ package struct Retention: Sendable {
       self.isPinned = isPinned
       self.isClockSuspect = isClockSuspect
       self.isVerified = isVerified
+      self.isSuspect = isSuspect
     }
   }
 
@@ -77,7 +83,27 @@ package struct Retention: Sendable {
     if let verified = reliable.first(where: \.isVerified) {
       reasons[verified.point, default: []].append(.verified)
     }
+    keepSuspects(among: candidates, &reasons)
     return reasons
+  }
+
+  /// What may be the ruin of the machine stays, and what it can be brought back from. In the order
+  /// of the chain: no clock has a say in it.
+  private func keepSuspects(
+    among candidates: [Candidate], _ reasons: inout [PointID: [Reason]]
+  ) {
+    var good: PointID?
+    var saved: Set<PointID> = []
+    for candidate in candidates.sorted(by: { ($0.sequence, $0.time) < ($1.sequence, $1.time) }) {
+      guard candidate.isSuspect else {
+        good = candidate.point
+        continue
+      }
+      reasons[candidate.point, default: []].append(.suspect)
+      if let good, saved.insert(good).inserted {
+        reasons[good, default: []].append(.beforeSuspect)
+      }
+    }
   }
 
   private typealias Rule = (

@@ -86,12 +86,12 @@ extension Vault {
     return freed
   }
 
-  /// Pins of points that are gone.
+  /// Pins and reviews of points that are gone.
   package func deleteOldPins() throws -> UInt64 {
-    let pins = try store.list(VaultFolder.pins).map(\.name)
-    guard !pins.isEmpty else { return 0 }
+    let marks = try [VaultFolder.pins, VaultFolder.reviews].flatMap(store.list).map(\.name)
+    guard !marks.isEmpty else { return 0 }
     let there = try listPoints()
-    return try delete(pins.filter { PointID($0.key).map { !there.contains($0) } ?? false })
+    return try delete(marks.filter { PointID($0.key).map { !there.contains($0) } ?? false })
   }
 
   /// The points of which the vault has a copy, in whatever state.

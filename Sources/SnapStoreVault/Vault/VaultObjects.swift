@@ -21,6 +21,8 @@ package enum VaultFolder {
   package static let tombstones = "tombstones"
   /// Which points no rule lets go.
   package static let pins = "pins"
+  /// Which suspect points somebody has looked at.
+  package static let reviews = "reviews"
   /// Changes of policies.
   package static let policies = "policies"
   /// Changes of what is known of machines.
@@ -75,6 +77,10 @@ extension ObjectName {
 
   static func pin(_ point: PointID) -> ObjectName {
     ObjectName(folder: VaultFolder.pins, key: point.text)
+  }
+
+  static func review(_ point: PointID) -> ObjectName {
+    ObjectName(folder: VaultFolder.reviews, key: point.text)
   }
 
   /// A job that began, held as long as it is under way.
