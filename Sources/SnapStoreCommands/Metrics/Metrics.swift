@@ -49,6 +49,7 @@ struct Metrics {
   ) throws -> [MetricFamily] {
     let now = vault.now()
     let verifications = try Verifications(vault)
+    let reviews = try Reviews(vault)
     let points = Dictionary(grouping: catalog.entries.map(\.point), by: \.machine)
     let names = Set(points.keys).union(try Policies(vault).machines.map(\.name)).sorted()
     /// What there is of each machine's points, oldest first; nil where there is nothing to tell.
@@ -66,6 +67,9 @@ struct Metrics {
       family("points", "Recovery points of the machine, without deleted ones.") {
         .integer(Int64($0.count))
       },
+      family(
+        "suspect_points", "Points that look like encryption by malware, and nobody has reviewed."
+      ) { points in .integer(Int64(points.count { reviews.isSuspect($0) })) },
       family(
         "newest_point_timestamp_seconds", "When the machine's newest recovery point was made."
       ) { $0.last.map { .integer($0.time.seconds) } },
