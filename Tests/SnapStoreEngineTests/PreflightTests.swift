@@ -140,8 +140,12 @@ struct PreflightTests {
   @Test("a clock behind the machine's points, behind another's, and far ahead")
   func clock() throws {
     let path = try fixture.image("disk", [1])
-    try fixture.backup(path, machine: "disk")
     let now = SteppingClock().now().seconds
+    _ = try Session.beginWriting(try fixture.vault(), leaningOn: [])
+    fixture.host.clock = FixedClock(seconds: now - 3600)
+    #expect(try problems([path]) == ["warn vault_clock"])
+    fixture.host.clock = SteppingClock()
+    try fixture.backup(path, machine: "disk")
     for (seconds, machine, expected) in [
       (now, "disk", [String]()), (now - 3600, "disk", ["fail vault_clock"]),
       (now - 3600, "other", ["warn vault_clock"]), (now + 30 * 86400, "disk", ["warn vault_clock"]),
@@ -198,6 +202,8 @@ struct PreflightTests {
 
     var backup = Backup(machine: try #require(Name("vm")), disks: preflight.disks)
     let every = Fault.every(.fileSystem, .fileSystemType(0x6969))
+    calls.restart(faults: [.every(.fileSystem, .error(.noFunction))])
+    #expect(try backup.openSources(vaultPath: nil, host: fixture.host).count == 1)
     calls.restart(faults: [every])
     let error = #expect(throws: DiskError.self) {
       try backup.openSources(vaultPath: nil, host: fixture.host)

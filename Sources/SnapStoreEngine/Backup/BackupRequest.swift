@@ -33,7 +33,11 @@ extension Backup {
     try checkSources(sources, vaultPath: vaultPath, calls: host.calls)
     let storage = HostStorage(calls: host.calls)
     for source in sources {
-      if !allowsNetworkDisks { try Self.refuseNetwork(source, storage) }
+      do {
+        if !allowsNetworkDisks { try Self.refuseNetwork(source, storage) }
+      } catch is IOError {
+        // What can't be asked of a file system keeps nobody from reading a disk there.
+      }
       try Self.refuseLocked(source)
     }
     return sources

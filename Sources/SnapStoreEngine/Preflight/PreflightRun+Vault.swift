@@ -160,7 +160,9 @@ extension PreflightRun {
     do {
       let time = try VaultTime(vault, catalog)
       let previous = machine.flatMap { catalog.latestByGoodClock(of: $0)?.point }
-      let newest = catalog.kept.map(\.point).filter { $0.clock?.suspicion == nil }.map(\.time).max()
+      let points = catalog.kept.map(\.point).filter { $0.clock?.suspicion == nil }.map(\.time)
+      let sessions = try VaultLook(vault).sessions().records.values.compactMap(\.started)
+      let newest = (points + sessions).max()
       switch time.clock(at: now, previous: previous).suspicion {
       case .behind:
         add(
@@ -175,7 +177,7 @@ extension PreflightRun {
         if let newest, newest.seconds > now.seconds + VaultTime.toleranceBehind {
           add(
             .vaultClock, .warn, "this host",
-            "its clock says \(now.rfc3339), and the vault has points of \(newest.rfc3339)",
+            "its clock says \(now.rfc3339), and the vault was used at \(newest.rfc3339)",
             hint: hint)
         } else {
           add(.vaultClock, .pass, "this host", "its clock goes with the vault's time")
