@@ -82,10 +82,11 @@ struct BackupCommand: ParsableCommand {
     backup.allowsNetworkDisks = network.isAllowed
     let location = try vault.location(host)
     let vault = try known ?? openVault(for: backup, host, console)
+    try region.check(vault)
     let watch = SignalWatch(backup.interruption)
     defer { withExtendedLifetime(watch) {} }
     let report = try BackupJob(
-      backup: backup, vault: vault, region: region,
+      backup: backup, vault: vault,
       vaultPath: try existingPath(location.path, calls: host.calls), console: console
     ).run()
     if console.isJSON {

@@ -8,7 +8,6 @@ internal import SnapStoreVault
 struct BackupJob {
   var backup: Backup
   var vault: Vault
-  var region: RegionOptions
   /// Where the vault is, as a source must not be in it.
   var vaultPath: String?
   var console: Console
@@ -17,7 +16,6 @@ struct BackupJob {
   func run() throws -> Backup.Report {
     try JobRun(.backup, machine: backup.machine, console).recording(in: vault) {
       let host = vault.host
-      try region.check(vault)
       let opened = try backup.openSources(vaultPath: vaultPath, host: host)
       let memory = HostMemory(host)
       let contradictions = memory.contradictions(

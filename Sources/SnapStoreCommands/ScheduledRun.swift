@@ -53,6 +53,7 @@ struct ScheduledRun {
   var console: Console
 
   func run() throws -> Report {
+    try region.check(vault)
     let policies = try Policies(vault)
     for machine in (only ?? []).sorted() { _ = try policies.machine(named: machine) }
     var report = Report()
@@ -89,7 +90,7 @@ struct ScheduledRun {
       backup.resources = resources
       backup.interruption = interruption
       result.backup = try BackupJob(
-        backup: backup, vault: vault, region: region, vaultPath: vaultPath, console: console
+        backup: backup, vault: vault, vaultPath: vaultPath, console: console
       ).run()
     }
     return result
