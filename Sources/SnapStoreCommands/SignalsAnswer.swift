@@ -6,7 +6,7 @@ enum SignalsAnswer {
   static func fields(_ point: RecoveryPoint) -> JSONValue {
     .array(
       (point.signals?.rules ?? []).map { rule in
-        ["rule": .string(rule.name), "text": .string(text(rule))]
+        ["rule": .string(rule.name), "text": .string(text(rule)), "figures": changes(point)]
       })
   }
 
@@ -17,6 +17,7 @@ enum SignalsAnswer {
       "data_bytes": .bytes(figures.dataByteCount),
       "replaced_bytes": .bytes(figures.replacedByteCount),
       "incompressible_bytes": .bytes(figures.scrambledByteCount),
+      "added_incompressible_bytes": .bytes(figures.addedDenseByteCount),
       "added_bytes": .bytes(figures.addedByteCount),
       "removed_bytes": .bytes(figures.removedByteCount),
     ]

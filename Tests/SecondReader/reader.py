@@ -186,7 +186,7 @@ def read_point(data, name):
         clock.end()
     if 8 in sections:
         signals = Fields(body(data, sections, 8))
-        signals.take(5 * 8)
+        signals.take(6 * 8)
         rules = [signals.number(4, range(1, 1 << 32)) for _ in range(signals.number(8, range(65)))]
         need(rules == sorted(set(rules)), "its signals are not in order")
         signals.end()

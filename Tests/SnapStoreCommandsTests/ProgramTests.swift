@@ -68,7 +68,7 @@ struct ProgramTests {
       Set(summary.keys) == [
         "type", "point", "vm", "vault", "parent", "sequence", "consistency", "disks", "size_bytes",
         "read_bytes", "hole_bytes", "new_bytes", "stored_bytes", "reused_bytes", "warnings",
-        "seconds",
+        "seconds", "signals", "changes",
       ])
     #expect(summary["type"] as? String == "summary")
     #expect(summary["vm"] as? String == "web")

@@ -80,6 +80,7 @@ struct SuspectPointTests {
     #expect(warning.contains("snapstore point unpin \(attacked.id)"))
     let signals = try #require(attacked.summary["signals"] as? [[String: Any]])
     #expect(signals.first?["rule"] as? String == "incompressible")
+    #expect(signals.first?["figures"] is [String: Any])
     ids.append(attacked.id)
     for _ in 0..<2 {
       write(generator.bytes(Self.mebibyte), at: 60)

@@ -47,12 +47,14 @@ struct ChangeFigureTests {
     put(Self.noise(1003), at: 80, in: &disk)  // noise that is other noise
     put(Self.words(5), at: 4, in: &disk)  // what the vault has
     put(Self.noise(1004), at: 100, in: &disk)  // where nothing was
+    put(Self.words(1005), at: 101, in: &disk)
     put([UInt8](repeating: 0, count: Self.piece), at: 81, in: &disk)
     let other = try fixture.backup(try fixture.image("disk", disk)).point
     var figures = none
     figures.replacedByteCount = UInt64(5 * Self.piece)
     figures.scrambledByteCount = UInt64(2 * Self.piece)
-    figures.addedByteCount = UInt64(Self.piece)
+    figures.addedByteCount = UInt64(2 * Self.piece)
+    figures.addedDenseByteCount = UInt64(Self.piece)
     figures.removedByteCount = UInt64(Self.piece)
     #expect(other.signals == PointSignals(figures: figures))
   }
@@ -91,13 +93,14 @@ struct ChangeRulesTests {
   /// Of a machine with 1 GiB of data, in percent.
   private func day(
     replaced: UInt64, scrambled: UInt64 = 0, added: UInt64 = 0, removed: UInt64 = 0,
-    data: UInt64 = 1 << 30
+    dense: UInt64 = 0, data: UInt64 = 1 << 30
   ) -> PointSignals.Figures {
     var figures = PointSignals.Figures()
     figures.dataByteCount = data
     figures.replacedByteCount = data / 100 * replaced
     figures.scrambledByteCount = data / 100 * scrambled
     figures.addedByteCount = data / 100 * added
+    figures.addedDenseByteCount = data / 100 * dense
     figures.removedByteCount = data / 100 * removed
     return figures
   }
@@ -117,6 +120,22 @@ struct ChangeRulesTests {
       history: [day(replaced: 30, scrambled: 30)]
         + Array(repeating: day(replaced: 1), count: ChangeRules.historyCount))
     #expect(long.rules(for: day(replaced: 17, scrambled: 17)) == [.incompressible])
+  }
+
+  @Test("what is encrypted into new files is suspect, an archive is not")
+  func newFiles() {
+    let quiet = ChangeRules(history: Array(repeating: day(replaced: 5), count: 4))
+    let elsewhere = day(replaced: 8, scrambled: 7, added: 11, dense: 11)
+    #expect(quiet.rules(for: elsewhere) == [.incompressible])
+    let discarded = day(replaced: 0, added: 17, removed: 17, dense: 17)
+    #expect(quiet.rules(for: discarded) == [.incompressible])
+    let archive = day(replaced: 4, scrambled: 3, added: 40, dense: 40)
+    #expect(quiet.rules(for: archive).isEmpty)
+    let new = ChangeRules(history: Array(repeating: day(replaced: 5), count: 3))
+    #expect(new.rules(for: elsewhere).isEmpty && new.rules(for: discarded).isEmpty)
+    // A machine on which pictures come and go.
+    let pictures = ChangeRules(history: Array(repeating: discarded, count: 4))
+    #expect(pictures.rules(for: discarded).isEmpty)
   }
 
   @Test("much rewritten is suspect where it is unusual, and a history says so")
@@ -145,6 +164,7 @@ struct ChangeRulesTests {
     wild.scrambledByteCount = .max
     wild.replacedByteCount = .max
     wild.addedByteCount = .max
+    wild.addedDenseByteCount = .max
     wild.removedByteCount = .max
     #expect(rules.rules(for: wild).isEmpty)
     wild.dataByteCount = 1

@@ -90,6 +90,7 @@ enum Sample {
     figures.replacedByteCount = 0x2_0000_0001
     figures.scrambledByteCount = 0x1_0000_0002
     figures.addedByteCount = 3
+    figures.addedDenseByteCount = 2
     figures.removedByteCount = 4
     return PointSignals(figures: figures, rules: [.incompressible, .rewritten])
   }

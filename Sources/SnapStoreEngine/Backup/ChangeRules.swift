@@ -28,9 +28,9 @@ package struct ChangeRules: Sendable {
   /// The rules that fire, in the order of their numbers.
   package func rules(for figures: PointSignals.Figures) -> [PointSignals.Rule] {
     var rules: [PointSignals.Rule] = []
-    let scrambled = Self.scrambled(figures)
-    if figures.scrambledByteCount >= Self.minimumByteCount,
-      scrambled >= 0.5 || scrambled >= 0.16 && scrambled > 1.1 * most(Self.scrambled)
+    let dense = densityShare(figures)
+    if figures.scrambledByteCount &+ figures.addedDenseByteCount >= Self.minimumByteCount,
+      Self.scrambled(figures) >= 0.5 || dense >= 0.16 && dense > 1.1 * most(densityShare)
     {
       rules.append(.incompressible)
     }
@@ -48,7 +48,7 @@ package struct ChangeRules: Sendable {
   package func warning(of point: RecoveryPoint) -> String? {
     guard let signals = point.signals, let rule = signals.rules.first else { return nil }
     let isScrambled = rule == .incompressible
-    let share = isScrambled ? Self.scrambled : Self.churn
+    let share = isScrambled ? densityShare : Self.churn
     let what = isScrambled ? "replaced by data that does not compress" : "replaced"
     let before =
       history.isEmpty
@@ -64,6 +64,17 @@ package struct ChangeRules: Sendable {
 
   private func most(_ share: (PointSignals.Figures) -> Double) -> Double {
     history.map(share).max() ?? 0
+  }
+
+  /// With a history, what was written to free blocks counts too, as by a program that encrypts into
+  /// new files: as far as other blocks were scrambled, which come from where it deleted the old
+  /// ones, or were discarded. Without, that may be an archive.
+  private func densityShare(_ figures: PointSignals.Figures) -> Double {
+    guard history.count >= Self.minimumHistory else { return Self.scrambled(figures) }
+    let evidence = 2 * Double(figures.scrambledByteCount) + Double(figures.removedByteCount)
+    let dense =
+      Double(figures.scrambledByteCount) + min(Double(figures.addedDenseByteCount), evidence)
+    return figures.dataByteCount == 0 ? 0 : min(1, dense / Double(figures.dataByteCount))
   }
 
   static func scrambled(_ figures: PointSignals.Figures) -> Double {

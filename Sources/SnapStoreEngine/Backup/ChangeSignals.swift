@@ -39,35 +39,47 @@ struct ChangeSignals {
         }
         next += 1
       }
-      figures.addedByteCount += UInt64(chunk.range.count - dataByteCount)
+      let added = UInt64(chunk.range.count - dataByteCount)
+      if added > 0 { overlaps.append(Overlap(now: chunk.id, before: nil, byteCount: added)) }
     }
-    figures.replacedByteCount = overlaps.reduce(0) { $0 + $1.byteCount }
-    figures.scrambledByteCount = try scrambled(overlaps, records)
+    for overlap in overlaps {
+      if overlap.before == nil {
+        figures.addedByteCount += overlap.byteCount
+      } else {
+        figures.replacedByteCount += overlap.byteCount
+      }
+    }
+    try addDense(overlaps, records, to: &figures)
     return figures
   }
 
-  /// Bytes of the parent's that another chunk has replaced.
+  /// Bytes of a chunk that are of one of the parent's, or of its zeros: nil.
   private struct Overlap {
     var now: ChunkID
-    var before: ChunkID
+    var before: ChunkID?
     var byteCount: UInt64
   }
 
-  private func scrambled(
-    _ overlaps: [Overlap], _ records: [PackDirectoryEntry]
-  ) throws -> UInt64 {
-    guard !overlaps.isEmpty else { return 0 }
+  private func addDense(
+    _ overlaps: [Overlap], _ records: [PackDirectoryEntry], to figures: inout PointSignals.Figures
+  ) throws {
+    guard !overlaps.isEmpty else { return }
     var places: [ChunkID: RecordPlace] = [:]
     for entry in records { places[entry.id] = entry.record }
     // What the vault has already may be what a killed run of this backup stored.
     try look(for: overlaps.map(\.now), in: &places)
     let dense = overlaps.filter { overlap in
-      places[overlap.now].map { !Self.isCompressible($0) } ?? false
+      Self.percent(places[overlap.now]) ?? 0 >= Self.densePercent
     }
-    try look(for: dense.map(\.before), in: &places)
-    return dense.reduce(0) { sum, overlap in
-      let wasCompressible = places[overlap.before].map(Self.isCompressible) ?? false
-      return wasCompressible ? sum + overlap.byteCount : sum
+    try look(for: dense.compactMap(\.before), in: &places)
+    for overlap in dense {
+      guard let before = overlap.before else {
+        figures.addedDenseByteCount += overlap.byteCount
+        continue
+      }
+      if Self.percent(places[before]) ?? 100 < Self.compressiblePercent {
+        figures.scrambledByteCount += overlap.byteCount
+      }
     }
   }
 
@@ -80,9 +92,14 @@ struct ChangeSignals {
     }
   }
 
-  /// What encryption leaves has no 3 % to be saved, by any codec; what is hardly compressible
-  /// (pictures, archives) says nothing when it changes.
-  private static func isCompressible(_ record: RecordPlace) -> Bool {
-    UInt64(record.storedLength) * 100 < UInt64(record.rawLength) * 97
+  /// No codec saves anything of what is encrypted, but a chunk has the ends of files in it too,
+  /// which are zeros up to the next block: a tenth, where files have 20 KB on average.
+  private static let densePercent: UInt64 = 90
+  /// What was hardly compressible before (pictures, archives) says nothing when it changes.
+  private static let compressiblePercent: UInt64 = 85
+
+  /// How much of a record's length is left when it is stored.
+  private static func percent(_ record: RecordPlace?) -> UInt64? {
+    record.map { UInt64($0.storedLength) * 100 / max(1, UInt64($0.rawLength)) }
   }
 }

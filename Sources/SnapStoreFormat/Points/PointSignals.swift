@@ -14,6 +14,8 @@ package struct PointSignals: Equatable, Sendable {
     package var scrambledByteCount: UInt64 = 0
     /// Data where the parent point had zeros.
     package var addedByteCount: UInt64 = 0
+    /// Of that, what can't be compressed.
+    package var addedDenseByteCount: UInt64 = 0
     /// Data of the parent point that is zeros now.
     package var removedByteCount: UInt64 = 0
 
@@ -26,6 +28,7 @@ package struct PointSignals: Equatable, Sendable {
       sum.replacedByteCount &+= right.replacedByteCount
       sum.scrambledByteCount &+= right.scrambledByteCount
       sum.addedByteCount &+= right.addedByteCount
+      sum.addedDenseByteCount &+= right.addedDenseByteCount
       sum.removedByteCount &+= right.removedByteCount
       return sum
     }
@@ -35,6 +38,7 @@ package struct PointSignals: Equatable, Sendable {
       writer.append(replacedByteCount)
       writer.append(scrambledByteCount)
       writer.append(addedByteCount)
+      writer.append(addedDenseByteCount)
       writer.append(removedByteCount)
     }
 
@@ -43,6 +47,7 @@ package struct PointSignals: Equatable, Sendable {
       replacedByteCount = try reader.uint64()
       scrambledByteCount = try reader.uint64()
       addedByteCount = try reader.uint64()
+      addedDenseByteCount = try reader.uint64()
       removedByteCount = try reader.uint64()
     }
   }
