@@ -68,6 +68,33 @@ import Testing
     #expect(try fixture.restored("disk") == content)
   }
 
+  @Test("a pack that is gone together with the segment that told of it heals")
+  func missingPackAndSegment() throws {
+    let fixture = try backedUp()
+    let lost = [try #require(try fixture.packsBySize().first)] + (try fixture.objects("index"))
+    for path in lost { try FileManager.default.removeItem(atPath: path) }
+    // The parent's map is there, and all that it says of chunks seems to be.
+    try fixture.backup("\(fixture.directory.path)/disk.img")
+    for (number, entry) in try PointCatalog(try fixture.vault()).entries.enumerated() {
+      _ = try fixture.restore(entry.point.id.text, to: "restored\(number)")
+      #expect(try fixture.restored("disk", in: "restored\(number)") == content)
+    }
+  }
+
+  /// Its records can be read, so the parent's map can be used; but nothing new may refer to them.
+  @Test("a pack of map nodes that lost its end is read, and not relied on")
+  func shortMapPack() throws {
+    let fixture = try backedUp()
+    let pack = URL(fileURLWithPath: try #require(try fixture.packsBySize().last))
+    try Data(contentsOf: pack).dropLast().write(to: pack)
+    try fixture.backup("\(fixture.directory.path)/disk.img")
+    try FileManager.default.removeItem(at: pack)
+    for (number, entry) in try PointCatalog(try fixture.vault()).entries.enumerated() {
+      _ = try fixture.restore(entry.point.id.text, to: "restored\(number)")
+      #expect(try fixture.restored("disk", in: "restored\(number)") == content)
+    }
+  }
+
   @Test("a map node that a restore found damaged heals, of an extent and of a span")
   func nodes() throws {
     let fixture = try EngineFixture()

@@ -33,4 +33,32 @@ struct PackWriterTests {
     // All of them are less than a pack's first 8 MiB.
     #expect(try fixture.vault().listPacks().count == 2)
   }
+
+  @Test(
+    "what was compressed is decoded and compared, unless it is told not to",
+    arguments: [true, false])
+  func verifiesWrites(_ isVerified: Bool) throws {
+    let vault = try fixture.vault()
+    let raw = [UInt8](repeating: 7, count: 20_000)
+    // What was read from the disk was something else: memory changed, or the compressor is wrong.
+    let other = [UInt8](repeating: 8, count: 20_000)
+    let fingerprint = other.withRawSpan { Fingerprint(of: $0, secrets: vault.secrets) }
+    func encode() throws {
+      var target = [UInt8](repeating: 0, count: 21_000)
+      var scratch = target
+      let encoder = RecordEncoder(vault: vault, verifiesWrites: isVerified)
+      _ = try target.withMutableRawSpan { target in
+        try scratch.withMutableRawSpan { scratch in
+          try encoder.encode(
+            raw.rawSpan, id: fixture.randomID(), kind: .chunk, fingerprint: fingerprint,
+            to: &target, at: 0, scratch: &scratch)
+        }
+      }
+    }
+    if isVerified {
+      #expect(throws: VaultError.self) { try encode() }
+    } else {
+      try encode()
+    }
+  }
 }

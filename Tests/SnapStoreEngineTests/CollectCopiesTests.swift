@@ -1,0 +1,100 @@
+import SnapStoreEngine
+import SnapStoreFormat
+import SnapStoreIO
+import SnapStoreTestSupport
+import SnapStoreVault
+import Testing
+
+/// Where a collection chooses between copies, or makes one, it must have seen that what stays is
+/// whole.
+@Suite("A collection lets no good copy go for a bad one") struct CollectCopiesTests {
+  private let content = TestContent.noise(5_000_000, seed: 61)
+
+  private func damageChunks(_ fixture: EngineFixture, inPackAt path: String) throws {
+    for entry in try fixture.directory(ofPackAt: path) {
+      try fixture.damage(path, at: Int(entry.record.offset) + PackRecord.headByteCount + 9)
+    }
+  }
+
+  /// Two machines with one content are backed up at once, so the vault has two copies of all of it.
+  @Test("of two copies the good one is kept", arguments: [false, true])
+  func twoCopies(isFirst: Bool) throws {
+    let fixture = try EngineFixture()
+    let image = try fixture.image("disk", content)
+    let isDone = Lock(false)
+    fixture.wrap = { store in
+      ObservedStore(store) { event in
+        guard case .create(let name) = event, name.folder == VaultFolder.packs else { return }
+        let isFirst = isDone.withLock { isDone in
+          defer { isDone = true }
+          return !isDone
+        }
+        guard isFirst else { return }
+        fixture.wrap = { $0 }
+        try fixture.backup(image, machine: "b")
+      }
+    }
+    try fixture.backup(image, machine: "a")
+    fixture.wrap = { $0 }
+    let large = try fixture.packsBySize().prefix(2).sorted()
+    for pack in large { #expect(try fixture.directory(ofPackAt: pack)[0].kind == .chunk) }
+    try damageChunks(fixture, inPackAt: large[isFirst ? 0 : 1])
+    for round in 0..<2 {
+      do {
+        try fixture.collect(maximumDeadPercent: 0)
+      } catch let error as VaultError where error.code == .damaged {
+        // It has found the damage, recorded it, and freed nothing.
+        #expect(round == 0)
+      }
+    }
+    for machine in ["a", "b"] {
+      _ = try fixture.restore("latest", machine: machine, to: machine)
+      #expect(try fixture.restored("disk", in: machine) == content)
+    }
+  }
+
+  @Test("what is damaged is not copied out of a pack half dead, and nothing goes")
+  func damagedCopy() throws {
+    let fixture = try EngineFixture()
+    let first = try fixture.backup(try fixture.image("disk", content)).point.id
+    let half = Array(content.prefix(2_500_000)) + TestContent.noise(2_500_000, seed: 62)
+    try fixture.backup(try fixture.image("disk", half))
+    try fixture.delete(first)
+    let old = try #require(
+      try fixture.packsBySize().first { path in
+        try fixture.directory(ofPackAt: path).reduce(0) { $0 + $1.record.byteCount } > 4_000_000
+      })
+    try damageChunks(fixture, inPackAt: old)
+    let before = try fixture.objects("packs")
+    let error = #expect(throws: VaultError.self) { try fixture.collect(maximumDeadPercent: 0) }
+    #expect(error?.code == .damaged)
+    #expect(Set(try fixture.objects("packs")).isSuperset(of: before))
+    #expect(try fixture.objects("epochs").isEmpty)
+  }
+
+  @Test("copies are durable and indexed before the decision, and nothing goes before it")
+  func order() throws {
+    let fixture = try EngineFixture()
+    let first = try fixture.backup(try fixture.image("disk", content)).point.id
+    let half = Array(content.prefix(2_500_000)) + TestContent.noise(2_500_000, seed: 62)
+    try fixture.backup(try fixture.image("disk", half))
+    try fixture.delete(first)
+    let events = Lock<[String]>([])
+    fixture.wrap = { store in
+      ObservedStore(store) { event in
+        switch event {
+        case .finish(let name): events.withLock { $0.append("put \(name.folder)") }
+        case .delete(let name): events.withLock { $0.append("delete \(name.folder)") }
+        default: break
+        }
+      }
+    }
+    try fixture.collect(maximumDeadPercent: 0)
+    let all = events.withLock { $0 }
+    let decision = try #require(all.firstIndex(of: "put epochs"))
+    #expect(!all[..<decision].contains { $0.hasPrefix("delete") })
+    let pack = try #require(all[..<decision].lastIndex(of: "put packs"))
+    #expect(all[pack..<decision].contains("put index"))
+    #expect(all.contains("delete packs") && all.contains("delete points"))
+  }
+}

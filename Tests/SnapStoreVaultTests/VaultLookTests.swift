@@ -1,0 +1,58 @@
+import SnapStoreFormat
+import SnapStoreIO
+import SnapStoreVault
+import Testing
+
+/// What can't be read, and what is half lost, must never make a collection free more.
+@Suite("A collection looks at small objects with suspicion") struct VaultLookTests {
+  @Test("the record of a session under way that can't be read ends the collection")
+  func unreadableSession() throws {
+    let fixture = try CatalogFixture()
+    let vault = fixture.vault
+    let look = VaultLook(vault)
+    let name = ObjectName(folder: VaultFolder.sessions, key: "\(SessionID(high: 1, low: 2))")
+    var hold = try vault.store.putHeld(name, [1, 2, 3])
+    #expect(hold != nil)
+    let error = #expect(throws: VaultError.self) { try look.sessions() }
+    #expect(error?.code == .damaged)
+    // Once it is dead, it counts as a writer that began before all others.
+    hold = nil
+    let seen = try look.sessions().seen
+    #expect(seen.map(\.purpose) == [.write] && seen.map(\.epoch) == [0])
+    #expect(seen.map(\.isAlive) == [false])
+  }
+
+  @Test("a session of whose outcome the copy is left is not ended as a dead one")
+  func outcomeCopy() throws {
+    let fixture = try CatalogFixture()
+    let vault = fixture.vault
+    let point = try fixture.commit("web")
+    let session = try #require(try PointCatalog(vault).entries.first).point.session
+    #expect(
+      try vault.store.delete(ObjectName(folder: VaultFolder.outcomes, key: "\(session)")))
+    try VaultLook(vault).abort(session)
+    #expect(try PointCatalog(vault).entries.map(\.point.id) == [point])
+  }
+
+  @Test("a point that can't be read ends the collection, and `latest` does not pass over it")
+  func unreadablePoint() throws {
+    let fixture = try CatalogFixture()
+    let vault = fixture.vault
+    try fixture.commit("web", random: 1)
+    let second = try fixture.commit("web", random: 2)
+    for copy in 1...2 {
+      let name = ObjectName(folder: VaultFolder.points, key: "\(second).\(copy)")
+      #expect(try vault.store.delete(name))
+      #expect(try vault.store.put(name, [1, 2, 3]))
+    }
+    let error = #expect(throws: VaultError.self) { try VaultLook(vault).points() }
+    #expect(error?.code == .damaged)
+    let latest = #expect(throws: VaultError.self) {
+      try PointCatalog(vault).resolve("latest", machine: nil)
+    }
+    #expect(latest?.code == .damaged)
+    // Who can do without says so.
+    try PointDeletion(vault, at: vault.now()).delete(second, subject: nil, isFinal: true)
+    #expect(try VaultLook(vault).points().unreadable == [second])
+  }
+}
