@@ -11,6 +11,7 @@ mkdir -p "$2"
 work=$(realpath "$2")
 cd "$work"
 document=$here/docs/operations.md
+PATH=$here/.build/tools:$PATH
 
 day=0
 say() { printf '\n== %s (%ss)\n' "$*" "$SECONDS"; }
@@ -43,12 +44,12 @@ remember_all() {
   remember db vm/db.img
   remember files vm/files.img
 }
-# Some bytes of each disk are others than the day before.
+# Each disk has more each day. What was there stays, so that whatever the vault loses can heal.
 change() {
   for disk in vm/web-root.img vm/web-data.img vm/db.img vm/files.img; do
     [ ! -e "$disk" ] ||
       head -c 700000 < <(seq "$day" 7 1000000) |
-      dd of="$disk" bs=4096 seek=$((day * 100)) conv=notrunc status=none
+      dd of="$disk" bs=4096 seek=$((2048 + day * 256)) conv=notrunc status=none
   done
 }
 
