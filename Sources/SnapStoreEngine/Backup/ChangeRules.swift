@@ -27,20 +27,22 @@ package struct ChangeRules: Sendable {
 
   /// The rules that fire, in the order of their numbers.
   package func rules(for figures: PointSignals.Figures) -> [PointSignals.Rule] {
-    var rules: [PointSignals.Rule] = []
-    let dense = densityShare(figures)
-    if figures.scrambledByteCount &+ figures.addedDenseByteCount >= Self.minimumByteCount,
-      Self.scrambled(figures) >= 0.5 || dense >= 0.16 && dense > 1.1 * most(densityShare)
-    {
-      rules.append(.incompressible)
-    }
     let churn = Self.churn(figures)
-    if figures.replacedByteCount &+ figures.removedByteCount >= Self.minimumByteCount,
-      history.count >= Self.minimumHistory,
-      churn >= 0.8 || churn >= 0.3 && churn > 3 * most(Self.churn)
-    {
-      rules.append(.rewritten)
-    }
+    let isRewritten =
+      figures.replacedByteCount &+ figures.removedByteCount >= Self.minimumByteCount
+      && history.count >= Self.minimumHistory
+      && (churn >= 0.8 || churn >= 0.3 && churn > 3 * most(Self.churn))
+    // An archive replaces what it scrambles; who goes through files replaces what lies beside it.
+    let isWidespread =
+      history.count >= Self.minimumHistory && churn >= 0.2 && churn > 2 * most(Self.churn)
+    let dense = densityShare(figures)
+    let isScrambled =
+      figures.scrambledByteCount &+ figures.addedDenseByteCount >= Self.minimumByteCount
+      && (Self.scrambled(figures) >= 0.5
+        || dense >= (isWidespread ? 0.08 : 0.16) && dense > 1.1 * most(densityShare))
+    var rules: [PointSignals.Rule] = []
+    if isScrambled { rules.append(.incompressible) }
+    if isRewritten { rules.append(.rewritten) }
     return rules
   }
 
