@@ -81,6 +81,7 @@ struct Aftermath {
         try fixture.setPolicy(keepingDays: Self.nextNumber)
         try fixture.assign(source: Self.nextNumber)
       }
+      if run.scenario.hasJobs { expected.jobs.append(try fixture.job()) }
       problems += fixture.system.openDescriptors.map { "left open: \($0)" }
       problems += fixture.warnings.all.map { "warning: \($0)" }
 
@@ -92,6 +93,7 @@ struct Aftermath {
         }
         try left.verify()
       }
+      if run.scenario.hasJobs { try checkJobs(left, expected.jobs, &problems) }
       try checkMarks(left, &problems)
       for restored in expected.restored {
         problems += [
@@ -127,6 +129,8 @@ struct Aftermath {
     switch run.inFlight(at: moment) {
     case .setPolicy(let count): days.append(count)
     case .assign(let source): sources.append(source)
+    case .unassign: sources.append(nil)
+    case .removePolicy: days.append(nil)
     default: break
     }
     if !days.contains(found.days) { problems.append("the policy keeps \(found), not \(days)") }
@@ -140,16 +144,37 @@ struct Aftermath {
     try fixture.verify()
   }
 
+  /// Each job that ended is known to have; what was in flight may be there besides, and nothing is
+  /// in the way of more.
+  private func checkJobs(
+    _ fixture: SimulatedFixture, _ expected: [JobID], _ problems: inout [String]
+  ) throws {
+    let history = try JobHistory(try fixture.vault())
+    problems += history.unreadable.map { "\($0.object) can't be read: \($0.reason)" }
+    let ended = Set(history.jobs.filter { !$0.hasFailed && !$0.isRunning }.map(\.record.id))
+    for job in expected where !ended.contains(job) {
+      problems.append("job \(job), which ended, is not said to have")
+    }
+  }
+
   /// What was reported of points that were deleted for a while, brought back or pinned holds, or
   /// what was in flight. Then all are brought back, to be looked at like the others.
   private func checkMarks(_ fixture: SimulatedFixture, _ problems: inout [String]) throws {
     let vault = try fixture.vault()
     let hidden = Set(try PointCatalog(vault).deleted.map(\.point.id))
     let pins = try Pins(vault)
+    var pruned: [PointID] = []
+    if case .prune(let count) = run.inFlight(at: moment) {
+      pruned = expectation.going(keepingLast: count)
+    }
+    let verifications = try Verifications(vault)
+    for point in expectation.verified where verifications.time(of: point) == nil {
+      problems.append("that point \(point) was verified is forgotten")
+    }
     for (number, point) in expectation.points.enumerated() {
       let step = run.inFlight(at: moment)
       if hidden.contains(point.id) != expectation.hidden.contains(point.id),
-        step != .hide(number), step != .undelete(number)
+        step != .hide(number), step != .undelete(number), !pruned.contains(point.id)
       {
         problems.append("point \(point.id) is deleted or not, other than was reported")
       }
@@ -198,6 +223,10 @@ struct Aftermath {
     let catalog = try PointCatalog(try fixture.vault())
     problems += catalog.unreadable.map { "point \($0.id) can't be read: \($0.error)" }
     try checkPolicies(fixture, &problems)
+    if run.scenario.hasJobs {
+      try checkJobs(fixture, expectation.jobs, &problems)
+      try checkJobs(fixture, expectation.jobs + [try fixture.job()], &problems)
+    }
     var points = expectation.points.filter { !expectation.deleted.contains($0.id) }
     if let inDoubt, !catalog.entries.contains(where: { $0.point.id == inDoubt }) {
       points.removeAll { $0.id == inDoubt }

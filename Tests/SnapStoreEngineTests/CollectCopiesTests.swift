@@ -1,3 +1,4 @@
+import Foundation
 import SnapStoreEngine
 import SnapStoreFormat
 import SnapStoreIO
@@ -96,5 +97,21 @@ import Testing
     let pack = try #require(all[..<decision].lastIndex(of: "put packs"))
     #expect(all[pack..<decision].contains("put index"))
     #expect(all.contains("delete packs") && all.contains("delete points"))
+  }
+
+  @Test("where a chunk that is needed has no copy, nothing goes")
+  func missingCopy() throws {
+    let fixture = try EngineFixture()
+    let first = try fixture.backup(try fixture.image("one", content), machine: "a").point.id
+    let known = Set(try fixture.objects("packs"))
+    let other = TestContent.noise(5_000_000, seed: 63)
+    try fixture.backup(try fixture.image("two", other), machine: "b")
+    try fixture.delete(first)
+    let lost = try #require(try fixture.packsBySize().first { !known.contains($0) })
+    try FileManager.default.removeItem(atPath: lost)
+    let error = #expect(throws: VaultError.self) { try fixture.collect() }
+    #expect(error?.code == .damaged)
+    #expect(Set(try fixture.objects("packs")).isSuperset(of: known))
+    #expect(try fixture.objects("epochs").isEmpty)
   }
 }

@@ -139,8 +139,9 @@ struct CollectTests {
     try expectSound(fixture)
   }
 
-  @Test("what is condemned is stored again by who meets it")
-  func condemned() throws {
+  /// With the index or, where that is lost, by the directories of the packs.
+  @Test("what is condemned is stored again by who meets it", arguments: [false, true])
+  func condemned(isIndexLost: Bool) throws {
     let (fixture, one, two) = try twoPoints()
     let whenNew = try #require(
       try PointCatalog(try fixture.vault()).entries.first { $0.point.id == one }
@@ -149,6 +150,9 @@ struct CollectTests {
     // Somebody who is under way keeps it from being deleted.
     let reader = try Session.beginReading(try fixture.vault(), leaningOn: [two])
     #expect(try fixture.collect().waitingByteCount > 0)
+    for segment in isIndexLost ? try fixture.objects("index") : [] {
+      try FileManager.default.removeItem(atPath: segment)
+    }
     let again = try fixture.backup("\(fixture.directory.path)/one.img", machine: "three").point
     #expect(again.figures.newByteCount > whenNew * 9 / 10)
     reader.end()

@@ -101,7 +101,7 @@ extension Scenario {
     switch steps[0] {
     case .restore, .verify: true
     case .createVault, .backup, .delete, .hide, .undelete, .pin, .collect, .together, .setPolicy,
-      .assign:
+      .assign, .unassign, .removePolicy, .prune, .jobs:
       false
     }
   }

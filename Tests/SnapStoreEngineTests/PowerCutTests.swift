@@ -94,7 +94,7 @@ struct LyingDiskTests {
     case newObjects = "unfinished files"
     case vaultRoot = "/srv/vault"
     case parentOfVault = "/srv"
-    case packs, points, outcomes, policies, machines, tombstones, pins
+    case packs, points, outcomes, policies, machines, tombstones, pins, jobs, verifications
     case restoredFiles = "os.img"
     case stagingDirectory = ".new.snapstore-unfinished"
     case parentOfTarget = "/out"

@@ -35,6 +35,14 @@ struct Scenario: Sendable, CustomTestStringConvertible {
     case setPolicy(UInt32)
     /// Assigns the policy to the machine, with disks whose sources have this number.
     case assign(UInt32)
+    /// Takes the machine's policy away.
+    case unassign
+    /// Removes the policy.
+    case removePolicy
+    /// Deletes all but so many of the newest points, so that they can be brought back.
+    case prune(keepingLast: Int)
+    /// So many jobs, one after the other; once there are many, those that ended are folded.
+    case jobs(Int)
   }
 
   var name: String
@@ -50,11 +58,15 @@ struct Scenario: Sendable, CustomTestStringConvertible {
   var testDescription: String { name }
   /// Whether what comes after a stop collects too.
   var collects: Bool { steps.contains(.collect) }
+  /// Whether it has jobs, and so has what comes after a stop.
+  var hasJobs: Bool {
+    steps.contains { if case .jobs = $0 { true } else { false } }
+  }
   /// Whether it changes policies, and so does what comes after a stop.
   var setsPolicies: Bool {
     steps.contains { step in
       switch step {
-      case .setPolicy, .assign: true
+      case .setPolicy, .assign, .unassign, .removePolicy: true
       default: false
       }
     }
@@ -79,10 +91,19 @@ struct Scenario: Sendable, CustomTestStringConvertible {
     /// What the policy and the assignment were reported to be.
     var days: UInt32?
     var source: UInt32?
+    /// Those that were verified, and those jobs that ended.
+    var verified: Set<PointID> = []
+    var jobs: [JobID] = []
     /// How many of the scenario's steps have reported all that they report.
     var stepCount = 0
     /// Who has reported of those who work together in the next one.
     var reported: Set<Name> = []
+
+    /// The points that go where so many of the newest are kept.
+    func going(keepingLast count: Int) -> [PointID] {
+      points.map(\.id).filter { !deleted.contains($0) && !hidden.contains($0) }.dropLast(count)
+        .filter { !pinned.contains($0) }
+    }
   }
 
   /// A run that nothing disturbed: every moment of it, and what was reported by then.
@@ -165,7 +186,14 @@ struct Scenario: Sendable, CustomTestStringConvertible {
       try fixture.restore(point.id, disks, to: path)
       expectation.restored.append(
         Expectation.Restored(path: path, disks: disks, version: point.version))
-    case .verify: try fixture.verify()
+    case .verify:
+      try fixture.verify()
+      let kept = expectation.points.map(\.id).filter { !expectation.deleted.contains($0) }
+      // What can't be recorded is a warning; and who could not register records nothing.
+      let seen = try Verifications(try SimulatedFixture(fixture.system, seed: 0).vault())
+      if fixture.warnings.all.isEmpty {
+        expectation.verified.formUnion(kept.filter { seen.time(of: $0) != nil })
+      }
     case .delete(let number):
       try fixture.delete(expectation.points[number].id)
       expectation.deleted.insert(expectation.points[number].id)
@@ -185,6 +213,18 @@ struct Scenario: Sendable, CustomTestStringConvertible {
     case .assign(let source):
       try fixture.assign(source: source)
       expectation.source = source
+    case .unassign:
+      try fixture.unassign()
+      expectation.source = nil
+    case .removePolicy:
+      try fixture.removePolicy()
+      expectation.days = nil
+    case .prune(let count):
+      let going = expectation.going(keepingLast: count)
+      try fixture.prune(keepingLast: count)
+      expectation.hidden.formUnion(going)
+    case .jobs(let count):
+      for _ in 0..<count { expectation.jobs.append(try fixture.job()) }
     }
     expectation.stepCount += 1
     report(expectation)
@@ -250,6 +290,14 @@ extension Scenario {
       name: "policies and assignments", before: [.createVault],
       steps: [.setPolicy(1), .setPolicy(2), .assign(1), .assign(2), .setPolicy(3)]),
     Scenario(
+      name: "policies and assignments removed", before: [.createVault, .setPolicy(1), .assign(1)],
+      steps: [.unassign, .removePolicy, .setPolicy(2)]),
+    Scenario(
+      name: "points pruned", before: [.createVault, .backup(0), .backup(1), .backup(2), .pin(0)],
+      steps: [.prune(keepingLast: 1), .undelete(1), .prune(keepingLast: 1)]),
+    Scenario(name: "jobs", before: [.createVault, .jobs(2)], steps: [.jobs(1), .jobs(2)]),
+    jobFold,
+    Scenario(
       name: "points deleted, brought back and pinned",
       before: [.createVault, .backup(0), .backup(1)],
       steps: [.hide(0), .undelete(0), .pin(0), .hide(1)]),
@@ -278,6 +326,11 @@ extension Scenario {
     name: "a backup that merges index segments",
     before: [.createVault] + (1..<MergePolicy.segmentsPerTier).map { .backup($0) },
     steps: [.backup(MergePolicy.segmentsPerTier)], isSampled: true)
+
+  /// The last job finds as many records as are folded.
+  static let jobFold = Scenario(
+    name: "a job that folds", before: [.createVault, .jobs(64)], steps: [.jobs(1)],
+    isSampled: true)
 
   /// One step each, in which every call fails in turn.
   static let single: [Scenario] = [
@@ -316,6 +369,15 @@ extension Scenario {
       steps: [.undelete(0)]),
     Scenario(
       name: "pin a point", before: [.createVault, .backup(0)], steps: [.pin(0)]),
+    Scenario(
+      name: "unassign", before: [.createVault, .setPolicy(1), .assign(1)], steps: [.unassign]),
+    Scenario(
+      name: "remove a policy", before: [.createVault, .setPolicy(1)], steps: [.removePolicy]),
+    Scenario(
+      name: "prune", before: [.createVault, .backup(0), .backup(1), .backup(2)],
+      steps: [.prune(keepingLast: 1)]),
+    Scenario(name: "a job", before: [.createVault, .jobs(1)], steps: [.jobs(1)]),
+    jobFold,
     Scenario(
       name: "collect, and copy",
       before: [.createVault, .backup(0), .backup(1), .backup(2), .delete(0), .delete(1)],

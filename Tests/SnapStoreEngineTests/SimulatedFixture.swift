@@ -171,6 +171,31 @@ struct SimulatedFixture {
       disks: [.init(name: Self.diskNames[0], role: .os, source: "/source/\(source)")])
   }
 
+  func unassign() throws {
+    guard try PolicyChanges(try vault()).unassign(machine) else {
+      throw VaultError(.notThere, "there was no assignment")
+    }
+  }
+
+  func removePolicy() throws {
+    guard let policy = Self.policy else { return }
+    try PolicyChanges(try vault()).remove(policy)
+  }
+
+  /// Deletes all points but so many, so that they can be brought back.
+  func prune(keepingLast count: Int) throws {
+    let prune = try Prune(try vault())
+    try prune.apply(try prune.plan { _ in .init(keep: KeepRules(last: UInt32(count))) })
+  }
+
+  /// A job from its beginning to its end.
+  func job() throws -> JobID {
+    let vault = try vault()
+    let job = try OpenJob.begin(.verify, in: vault)
+    try job.end(.init(time: vault.now(), code: 0))
+    return job.id
+  }
+
   /// How many days the policy keeps, and which source the machine has.
   func policies() throws -> (days: UInt32?, source: UInt32?) {
     let policies = try Policies(try vault())

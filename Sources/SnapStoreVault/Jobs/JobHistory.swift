@@ -167,8 +167,24 @@ struct JobFolding {
     }
     for name in inputs { try vault.store.delete(name) }
     // A job that can't be read tells nobody anything; what a newer program wrote stays.
-    for lost in files.unreadable where lost.isDamaged { try vault.store.delete(lost.name) }
+    for lost in files.unreadable where try lost.isDamaged && isDamaged(lost.name) {
+      try vault.store.delete(lost.name)
+    }
     try dropOldest(files)
+  }
+
+  /// Whether an object is damaged when it is read again: one read that ended early is no reason to
+  /// delete what is whole.
+  private func isDamaged(_ name: ObjectName) throws -> Bool {
+    do {
+      guard let bytes = try vault.store.get(name, limit: FormatLimit.smallObject) else {
+        return false
+      }
+      _ = try JobsObject(decoding: bytes.rawSpan)
+      return false
+    } catch let error as FormatError {
+      return error.code == .damaged
+    }
   }
 
   /// Full folds of the oldest jobs go once there are too many.
