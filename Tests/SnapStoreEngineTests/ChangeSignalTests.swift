@@ -157,6 +157,9 @@ struct ChangeRulesTests {
     let busy = ChangeRules(history: Array(repeating: day(replaced: 25), count: 4))
     #expect(busy.rules(for: day(replaced: 74)).isEmpty)
     #expect(busy.rules(for: day(replaced: 81)) == [.rewritten])
+    // A disk of dumps, written anew every day.
+    let dumps = ChangeRules(history: Array(repeating: day(replaced: 95), count: 4))
+    #expect(dumps.rules(for: day(replaced: 100)).isEmpty)
     #expect(quiet.rules(for: day(replaced: 60, scrambled: 60)) == [.incompressible, .rewritten])
   }
 

@@ -31,7 +31,8 @@ package struct ChangeRules: Sendable {
     let isRewritten =
       figures.replacedByteCount &+ figures.removedByteCount >= Self.minimumByteCount
       && history.count >= Self.minimumHistory
-      && (churn >= 0.8 || churn >= 0.3 && churn > 3 * most(Self.churn))
+      && (churn >= 0.8 && churn > 1.1 * most(Self.churn)
+        || churn >= 0.3 && churn > 3 * most(Self.churn))
     // An archive replaces what it scrambles; who goes through files replaces what lies beside it.
     let isWidespread =
       history.count >= Self.minimumHistory && churn >= 0.2 && churn > 2 * most(Self.churn)
