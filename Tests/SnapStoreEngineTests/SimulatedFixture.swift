@@ -191,9 +191,11 @@ struct SimulatedFixture {
   /// A job from its beginning to its end.
   func job() throws -> JobID {
     let vault = try vault()
-    let job = try OpenJob.begin(.verify, in: vault)
-    try job.end(.init(time: vault.now(), code: 0))
-    return job.id
+    var record = vault.newJob(.verify)
+    let job = try OpenJob.begin(record, in: vault)
+    record.end = .init(time: vault.now(), code: 0)
+    try job.end(record)
+    return record.id
   }
 
   /// How many days the policy keeps, and which source the machine has.
