@@ -16,8 +16,7 @@ extension EpochRecord: WholeObject {}
 extension TombstoneRecord: WholeObject {}
 extension PolicyRecord: WholeObject {}
 extension MachineRecord: WholeObject {}
-extension PinRecord: WholeObject {}
-extension ReviewRecord: WholeObject {}
+extension PointMark: WholeObject {}
 extension JobsObject: WholeObject {}
 
 /// The check of such an object. An input that begins as an object does is decoded as it is, and

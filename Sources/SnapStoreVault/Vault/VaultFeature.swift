@@ -22,7 +22,6 @@ extension Vault {
   }
 
   /// Makes sure that older programs leave the vault alone where records with this compression
-  /// Makes sure that older programs leave the vault alone where records with this compression
   /// would be more than they can read. Durable when it returns; to be called before the first such
   /// record.
   package func admit(_ compression: Compression) throws {

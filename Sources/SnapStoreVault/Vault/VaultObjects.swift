@@ -29,6 +29,11 @@ package enum VaultFolder {
   package static let machines = "machines"
   /// What was done, for people.
   package static let jobs = "jobs"
+
+  package static let all = [
+    packs, index, points, sessions, outcomes, features, damage, verifications, epochs,
+    tombstones, pins, reviews, policies, machines, jobs,
+  ]
 }
 
 extension ObjectName {

@@ -20,12 +20,7 @@ package struct VaultSummary: Sendable {
     let catalog = try PointCatalog(vault)
     machineCount = catalog.machines.count
     pointCount = catalog.entries.count
-    let folders = [
-      VaultFolder.packs, VaultFolder.index, VaultFolder.points, VaultFolder.sessions,
-      VaultFolder.outcomes, VaultFolder.damage, VaultFolder.verifications,
-      VaultFolder.epochs, VaultFolder.tombstones, "",
-    ]
-    for folder in folders {
+    for folder in VaultFolder.all + [""] {
       for object in try vault.store.list(folder) {
         guard !folder.isEmpty || object.name == .vaultDescriptor else { continue }
         storedByteCount += object.byteCount
