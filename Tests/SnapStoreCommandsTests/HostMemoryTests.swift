@@ -35,6 +35,26 @@ struct HostMemoryTests {
     #expect(!(try snapstore("verify", "--vault", "v").errors.contains("warning")))
   }
 
+  @Test("a point that is another one than this host made is noticed, though it is whole")
+  func altered() throws {
+    let (last, hash) = (vault.points[1].id, try hash(vault.points[1].id))
+    // The same by what this host remembers being another hash.
+    let folder = ".local/state/snapstore/heads"
+    let names = try snapstore.directory.names(folder)
+    #expect(names.count == 1)
+    for name in names {
+      let text = String(decoding: try snapstore.read("\(folder)/\(name)"), as: UTF8.self)
+      #expect(text.contains(hash))
+      let other = text.replacing(hash, with: String(repeating: "ab", count: hash.utf8.count / 2))
+      try snapstore.remove("\(folder)/\(name)")
+      try snapstore.write("\(folder)/\(name)", Array(other.utf8))
+    }
+    let result = try snapstore("verify", "--vault", "v")
+    #expect(result.status == 0)
+    #expect(
+      result.errors.contains("\(last) is not the one that this host made"), "\(result.errors)")
+  }
+
   @Test("what was deleted on purpose is no surprise, nor what another vault has")
   func deleted() throws {
     let last = vault.points[1].id
