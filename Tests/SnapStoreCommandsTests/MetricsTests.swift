@@ -197,7 +197,7 @@ struct MetricsTests {
     for (name, list) in object {
       for sample in try #require(list as? [[String: Any]]) {
         let labels = sample.filter { $0.key != "value" && $0.key != "vault" }
-          .map { "\($0)=\"\($1)\"" }.joined(separator: ",")
+          .sorted { $0.key < $1.key }.map { "\($0)=\"\($1)\"" }.joined(separator: ",")
         let value = try #require(text[labels.isEmpty ? name : "\(name){\(labels)}"], "\(name)")
         let isClock = name.contains("generated") || name.contains("age") || name.contains("free")
         let number = try #require(sample["value"] as? NSNumber).doubleValue
