@@ -105,7 +105,7 @@ package final class SourceDisk: Sendable {
   }
 
   /// Whether any program has the file open for writing; nil where that can't be known.
-  var isOpenForWriting: Bool? {
+  package var isOpenForWriting: Bool? {
     do throws(IOError) {
       return try file.isOpenForWriting()
     } catch {

@@ -30,6 +30,11 @@ package struct HostSystem: Sendable {
       description: "\(hostName), process \(getpid())")
   }
 
+  /// Does nothing for a while.
+  package static func pause(milliseconds: UInt32) {
+    usleep(milliseconds * 1000)
+  }
+
   /// The memory of the machine.
   package static var memoryByteCount: Int {
     Int(sysconf(Int32(_SC_PHYS_PAGES))) * Int(sysconf(Int32(_SC_PAGESIZE)))

@@ -46,7 +46,7 @@ package final class HostStorage: Sendable {
   /// `byClaim`: ask too by claiming a device for a moment, in which nobody else can mount it.
   package func writers(of disk: SourceDisk, byClaim: Bool) -> [DiskWriter] {
     var found: [DiskWriter] = disk.isLockedByWriter ? [.imageLock] : []
-    let isOpen = disk.mayHaveHoles ? disk.isOpenForWriting : nil
+    let isOpen = disk.mayHaveHoles ? isOpen(disk, isPatient: byClaim) : nil
     // Only a file that is open for writing is behind a loop device that writes.
     guard isOpen != false else { return found }
     var search = WriterSearch(storage: self)
@@ -64,6 +64,17 @@ package final class HostStorage: Sendable {
       found.append(.claim)
     }
     return found
+  }
+
+  /// Who starts a program while it writes has the file open in that program too, for a moment:
+  /// with patience, only what lasts counts.
+  private func isOpen(_ disk: SourceDisk, isPatient: Bool) -> Bool? {
+    var answer = disk.isOpenForWriting
+    for _ in 0..<20 where isPatient && answer == true {
+      HostSystem.pause(milliseconds: 25)
+      answer = disk.isOpenForWriting
+    }
+    return answer
   }
 
   private func isClaimed(_ disk: SourceDisk) -> Bool {

@@ -51,7 +51,7 @@ package struct Backup: Sendable {
   package func run(_ sources: [SourceDisk], to vault: Vault) throws -> Report {
     let start = vault.host.clock.monotonicSeconds()
     let time = vault.now()
-    var warnings = writerWarnings(sources, calls: vault.host.calls)
+    let writers = writers(of: sources, calls: vault.host.calls)
     progress.begin(total: sources.reduce(0) { $0 + $1.byteCount })
     let newest = try PointCatalog(vault).latest(of: machine)?.point
     let session = try Session.beginWriting(vault, leaningOn: newest.map { [$0.id] } ?? [])
@@ -67,6 +67,7 @@ package struct Backup: Sendable {
       interruption: interruption)
     let results = try pipeline.run()
 
+    var warnings = warnings(of: writers)
     warnings += try containerWarnings(sources)
     let unstable = try sources.filter { try !$0.wasStable() }
     for disk in unstable {

@@ -80,12 +80,17 @@ extension Backup {
   }
 
   /// What else may write to the disks. Only told: the disk is looked at again when it was read.
-  func writerWarnings(_ sources: [SourceDisk], calls: any SystemCalls) -> [String] {
+  func writers(of sources: [SourceDisk], calls: any SystemCalls) -> [(SourceDisk, DiskWriter)] {
     let storage = HostStorage(calls: calls)
     return sources.flatMap { disk in
-      storage.writers(of: disk, byClaim: false).map {
-        "disk \(disk.name): \(disk.path) \($0.phrase)"
-      }
+      storage.writers(of: disk, byClaim: false).map { (disk, $0) }
     }
+  }
+
+  /// What is said of them once the disks were read. A file that was open for writing and is not any
+  /// more was about to be closed: who wrote to it meanwhile is noticed by the file.
+  func warnings(of writers: [(SourceDisk, DiskWriter)]) -> [String] {
+    writers.filter { disk, writer in writer != .openFile || disk.isOpenForWriting != false }
+      .map { disk, writer in "disk \(disk.name): \(disk.path) \(writer.phrase)" }
   }
 }
