@@ -30,17 +30,7 @@ struct BackupCommand: ParsableCommand {
 
   @OptionGroup var vault: VaultOptions
 
-  @Option(
-    help: ArgumentHelp(
-      "The machine's name. (default: the first disk's name)", valueName: "name"),
-    completion: .custom(VaultCompletion.machines), transform: parseName)
-  var vm: Name?
-
-  @OptionGroup var disks: DiskOptions
-
-  @Argument(
-    help: ArgumentHelp("More data disks.", valueName: "[name=]source"), completion: .file())
-  var sources: [String] = []
+  @OptionGroup var machine: MachineDiskOptions
 
   @Option(
     help: ArgumentHelp(
@@ -64,9 +54,9 @@ struct BackupCommand: ParsableCommand {
   func run() throws {
     let console = output.console
     let host = HostSystem.current()
-    var disks = try self.disks.requests(dataDisks: sources)
+    var disks = try machine.named.map { try SourceArgument.parse($0.text, role: $0.role) }
     var known: Vault?
-    if disks.isEmpty, let vm {
+    if disks.isEmpty, let vm = machine.vm {
       let vault = try JobRun(.backup, machine: vm, console).opening(vault, host: host)
       disks = try Backup.rememberedDisks(of: vm, in: vault)
       known = vault
@@ -75,7 +65,7 @@ struct BackupCommand: ParsableCommand {
       throw Failure(
         .wrongUsage, "no disk is named", hint: "name one: snapstore backup disk.img")
     }
-    var backup = Backup(machine: vm ?? first.name, disks: disks)
+    var backup = Backup(machine: machine.vm ?? first.name, disks: disks)
     backup.resources = resources.resources
     backup.compression = compression
     backup.verifiesWrites = !skipsVerification

@@ -78,12 +78,8 @@ struct Console {
     if let hint = failure.hint { text += "hint: \(HumanText.plain(hint))\n" }
     StandardError.write(text)
     guard isJSON else { return }
-    let value: JSONValue = [
-      "type": "error", "code": .integer(Int64(failure.code.rawValue)),
-      "message": .string(failure.message), "hint": .optional(failure.hint),
-    ]
     do {
-      try print(value)
+      try print(failure.fields.merging(["type": "error"]))
     } catch {
       StandardError.write("snapstore: error: the error can't be shown as JSON: \(error)\n")
     }

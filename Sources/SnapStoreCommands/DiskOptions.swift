@@ -19,11 +19,32 @@ struct DiskOptions: ParsableArguments {
     completion: .file())
   var dataDisks: [String] = []
 
-  /// All that are named; `dataDisks` are more of them, from elsewhere on the command line.
-  func requests(dataDisks more: [String] = []) throws -> [Backup.DiskRequest] {
-    try osDisks.map { try SourceArgument.parse($0, role: .os) }
-      + (dataDisks + more).map { try SourceArgument.parse($0, role: .data) }
+  /// All that are named, as typed; `dataDisks` are more, from elsewhere on the command line.
+  func named(dataDisks more: [String] = []) -> [(text: String, role: DiskRole)] {
+    osDisks.map { ($0, .os) } + (dataDisks + more).map { ($0, .data) }
   }
+
+  func requests() throws -> [Backup.DiskRequest] {
+    try named().map { try SourceArgument.parse($0.text, role: $0.role) }
+  }
+}
+
+/// A machine and its disks, of which the data disks may stand there without an option.
+struct MachineDiskOptions: ParsableArguments {
+  @Option(
+    help: ArgumentHelp(
+      "The machine's name. (default: the first disk's name)", valueName: "name"),
+    completion: .custom(VaultCompletion.machines), transform: parseName)
+  var vm: Name?
+
+  @OptionGroup var disks: DiskOptions
+
+  @Argument(
+    help: ArgumentHelp("More data disks.", valueName: "[name=]source"), completion: .file())
+  var sources: [String] = []
+
+  /// All that are named, as typed.
+  var named: [(text: String, role: DiskRole)] { disks.named(dataDisks: sources) }
 }
 
 /// `[NAME=]PATH` as typed.

@@ -71,6 +71,14 @@ struct Failure: Error, Equatable {
     }
   }
 
+  /// What scripts are told of it.
+  var fields: JSONValue {
+    [
+      "code": .integer(Int64(code.rawValue)), "message": .string(message),
+      "hint": .optional(hint),
+    ]
+  }
+
   private static func code(_ error: VaultError) -> ExitStatus {
     switch error.code {
     case .notThere, .unsupported: .notThere

@@ -32,7 +32,7 @@ struct JobRun {
   func recording<Value>(
     in vault: Vault, _ work: () throws -> (Value, JobResult)
   ) throws -> Value {
-    let record = vault.newJob(kind, machine: machine)
+    let record = JobRecord(beginning: kind, machine: machine, on: vault.host)
     var job: OpenJob?
     tolerating { job = try OpenJob.begin(record, in: vault) }
     do {
@@ -67,15 +67,11 @@ struct JobRun {
     do {
       return try open()
     } catch {
-      let time = host.clock.now()
-      let start = Timestamp(seconds: time.seconds, nanoseconds: time.nanoseconds)
-      let record = JobRecord(
-        id: JobID(time: start, random: UInt32(truncatingIfNeeded: host.randomness.next())),
-        kind: kind, host: host.description, started: start, machine: machine)
+      let record = JobRecord(beginning: kind, machine: machine, on: host)
       let failure = Failure(error)
       if failure.code != .wrongUsage {
         tell(
-          record.ended(JobResult(failure: failure), at: start),
+          record.ended(JobResult(failure: failure), at: record.started),
           vaultPath: try options.location(host).path, host: host)
       }
       throw error

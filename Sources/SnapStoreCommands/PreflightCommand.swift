@@ -30,17 +30,7 @@ struct PreflightCommand: ParsableCommand {
 
   @OptionGroup var vault: VaultOptions
 
-  @Option(
-    help: ArgumentHelp(
-      "The machine's name. (default: the first disk's name)", valueName: "name"),
-    completion: .custom(VaultCompletion.machines), transform: parseName)
-  var vm: Name?
-
-  @OptionGroup var disks: DiskOptions
-
-  @Argument(
-    help: ArgumentHelp("More data disks.", valueName: "[name=]source"), completion: .file())
-  var sources: [String] = []
+  @OptionGroup var machine: MachineDiskOptions
 
   @OptionGroup var region: RegionOptions
   @OptionGroup var network: NetworkDiskOptions
@@ -52,13 +42,11 @@ struct PreflightCommand: ParsableCommand {
     let location = try vault.location(host)
     var preflight = Preflight(vaultPath: location.path)
     preflight.isDefaultVault = location.isDefault
-    preflight.machine = vm
+    preflight.machine = machine.vm
     preflight.hostRegion = try region.hostRegion(host)
     preflight.allowsOtherRegion = region.allowsOtherRegion
     preflight.allowsNetworkDisks = network.isAllowed
-    let named =
-      disks.osDisks.map { ($0, DiskRole.os) } + (disks.dataDisks + sources).map { ($0, .data) }
-    for (text, role) in named {
+    for (text, role) in machine.named {
       do {
         preflight.disks.append(try SourceArgument.parse(text, role: role))
       } catch let failure as Failure {

@@ -48,13 +48,14 @@ struct RunCommand: ParsableCommand {
     let interruption = Interruption()
     let watch = SignalWatch(interruption)
     defer { withExtendedLifetime(watch) {} }
-    let run = ScheduledRun(
-      vault: vault,
-      vaultPath: try existingPath(try self.vault.location(host).path, calls: host.calls),
-      only: vm.isEmpty ? nil : Set(vm), region: region, allowsNetworkDisks: network.isAllowed,
-      resources: resources.resources,
-      interruption: interruption, console: console)
-    let report = try alone(job, in: vault) { try run.run() }
+    let vaultPath = try existingPath(try self.vault.location(host).path, calls: host.calls)
+    let report = try alone(job, in: vault) { history in
+      try ScheduledRun(
+        vault: vault, history: history, vaultPath: vaultPath, only: vm.isEmpty ? nil : Set(vm),
+        region: region, allowsNetworkDisks: network.isAllowed, resources: resources.resources,
+        interruption: interruption, console: console
+      ).run()
+    }
     do {
       try MetricsCommand.writeTextfile(of: vault, isNews: report.hasWorked)
     } catch {
@@ -72,12 +73,13 @@ struct RunCommand: ParsableCommand {
   /// Runs `body` as the only run of the vault. One that finds nothing to do leaves no record. The
   /// hooks hear of what it does by the jobs it has, and of the run only where it could not try.
   private func alone(
-    _ run: JobRun, in vault: Vault, _ body: () throws -> ScheduledRun.Report
+    _ run: JobRun, in vault: Vault, _ body: (JobHistory) throws -> ScheduledRun.Report
   ) throws -> ScheduledRun.Report {
-    let record = vault.newJob(.run)
+    let record = JobRecord(beginning: .run, on: vault.host)
     let reserve = Reserve(vault)
     let job = try reserve.using { try OpenJob.begin(record, in: vault) }
-    if let other = try job.other() {
+    let history = try JobHistory(vault)
+    if let other = job.other(in: history) {
       try job.withdraw()
       throw Failure(
         .busy, "another run is under way: \(other.host), since \(other.started.rfc3339)",
@@ -89,10 +91,10 @@ struct RunCommand: ParsableCommand {
       if isTold { run.tell(record, vaultPath: vault.store.location, host: vault.host) }
     }
     do {
-      let report = try body()
+      let report = try body(history)
       // What it could not even try is told of once an hour.
       let isNews =
-        try !report.failures.isEmpty && ScheduledRun.recentFailure(of: .run, in: vault) == nil
+        !report.failures.isEmpty && history.recentFailure(of: .run, at: vault.now()) == nil
       if report.hasWorked || isNews {
         try end(JobResult(report), isTold: !report.hasWorked)
       } else {
@@ -114,7 +116,7 @@ struct RunCommand: ParsableCommand {
       "machines": .array(report.machines.map(fields)),
       "collected": .bool(report.collection != nil),
       "freed_bytes": report.collection.map { .bytes($0.freedByteCount) } ?? .null,
-      "failures": .array(report.failures.map(fields)),
+      "failures": .array(report.failures.map(\.fields)),
       "seconds": .seconds(seconds),
     ]
   }
@@ -130,14 +132,7 @@ struct RunCommand: ParsableCommand {
       "stored_bytes": result.backup.map { .bytes($0.point.figures.storedByteCount) } ?? .null,
       "warnings": .array((result.backup?.warnings ?? []).map { .string($0) }),
       "deleted_points": .count(result.deletedPointCount),
-      "failures": .array(result.failures.map(fields)),
-    ]
-  }
-
-  private static func fields(_ failure: Failure) -> JSONValue {
-    [
-      "code": .integer(Int64(failure.code.rawValue)), "message": .string(failure.message),
-      "hint": .optional(failure.hint),
+      "failures": .array(result.failures.map(\.fields)),
     ]
   }
 

@@ -43,6 +43,8 @@ struct ScheduledRun {
   }
 
   var vault: Vault
+  /// As it was when the run began.
+  var history: JobHistory
   var vaultPath: String?
   /// Nil: all machines.
   var only: Set<Name>?
@@ -117,7 +119,7 @@ struct ScheduledRun {
   }
 
   private func collect(_ report: inout Report) throws {
-    guard try isCollectionDue() else { return }
+    guard isCollectionDue else { return }
     var failures: [Failure] = []
     try attempting("collection", &failures) {
       var collect = Collect()
@@ -130,32 +132,18 @@ struct ScheduledRun {
 
   /// Throws what the machine's newest job of a kind failed with, where that was short ago.
   private func refuseRetry(_ kind: JobRecord.Kind, _ machine: Name) throws {
-    guard only == nil, let (failure, time) = try Self.recentFailure(of: kind, machine, in: vault)
+    guard only == nil,
+      let (failure, time) = history.recentFailure(of: kind, machine, at: vault.now())
     else { return }
     throw Failure(
       failure.code, "\(failure.message) (at \(time.rfc3339))",
       hint: "it is tried again within an hour, or at once: snapstore run --vm \(machine)")
   }
 
-  /// What the newest job of a kind failed with, and when it began, where that was short ago.
-  static func recentFailure(
-    of kind: JobRecord.Kind, _ machine: Name? = nil, in vault: Vault
-  ) throws -> (failure: Failure, time: Timestamp)? {
-    let last = try JobHistory(vault).jobs.last {
-      $0.record.kind == kind && $0.record.machine == machine && !$0.isRunning
-    }
-    guard let record = last?.record, let end = record.end,
-      let code = ExitStatus(rawValue: Int32(truncatingIfNeeded: end.code)),
-      code != .done, code != .interrupted,
-      abs(vault.now().seconds - record.started.seconds) < retryInterval
-    else { return nil }
-    return (Failure(code, end.message ?? "it failed", hint: end.hint), record.started)
-  }
-
   /// By the last one that came to an end, well or not: what fails is not tried again all the time.
-  private func isCollectionDue() throws -> Bool {
+  private var isCollectionDue: Bool {
     let now = vault.now().seconds
-    return try !JobHistory(vault).jobs.contains { job in
+    return !history.jobs.contains { job in
       guard job.record.kind == .collect, let end = job.record.end,
         end.code != UInt32(ExitStatus.interrupted.rawValue)
       else { return false }
@@ -179,5 +167,23 @@ struct ScheduledRun {
     let hint = failure.hint.map { " (\($0))" } ?? ""
     console.warn("\(what) failed: \(failure.message)\(hint)")
     failures.append(failure)
+  }
+}
+
+extension JobHistory {
+  /// What the newest job of a kind failed with, and when it began, where that was so short ago that
+  /// a run does not try again.
+  func recentFailure(
+    of kind: JobRecord.Kind, _ machine: Name? = nil, at now: Timestamp
+  ) -> (failure: Failure, time: Timestamp)? {
+    let last = jobs.last {
+      $0.record.kind == kind && $0.record.machine == machine && !$0.isRunning
+    }
+    guard let record = last?.record, let end = record.end,
+      let code = ExitStatus(rawValue: Int32(truncatingIfNeeded: end.code)),
+      code != .done, code != .interrupted,
+      abs(now.seconds - record.started.seconds) < ScheduledRun.retryInterval
+    else { return nil }
+    return (Failure(code, end.message ?? "it failed", hint: end.hint), record.started)
   }
 }

@@ -191,7 +191,7 @@ struct SimulatedFixture {
   /// A job from its beginning to its end.
   func job() throws -> JobID {
     let vault = try vault()
-    var record = vault.newJob(.verify)
+    var record = JobRecord(beginning: .verify, on: vault.host)
     let job = try OpenJob.begin(record, in: vault)
     record.end = .init(time: vault.now(), code: 0)
     try job.end(record)

@@ -34,7 +34,7 @@ struct JobHistoryTests {
     var id: JobID { record.id }
 
     init(_ kind: JobRecord.Kind, machine: Name? = nil, in vault: Vault) throws {
-      record = vault.newJob(kind, machine: machine)
+      record = JobRecord(beginning: kind, machine: machine, on: vault.host)
       job = try OpenJob.begin(record, in: vault)
     }
 
@@ -91,12 +91,14 @@ struct JobHistoryTests {
   @Test("another run is seen, jobs of other kinds and runs that ended are not")
   func others() throws {
     let first = try Run(.run, in: vault)
-    #expect(try first.job.other() == nil)
+    #expect(try first.job.other(in: history) == nil)
     let backup = try Run(.backup, in: vault)
     let second = try Run(.run, in: vault)
-    #expect(try first.job.other()?.id == second.id && second.job.other()?.id == first.id)
+    #expect(
+      try first.job.other(in: history)?.id == second.id
+        && second.job.other(in: history)?.id == first.id)
     try end(second)
-    #expect(try first.job.other() == nil && backup.job.other() == nil)
+    #expect(try first.job.other(in: history) == nil && backup.job.other(in: history) == nil)
     withExtendedLifetime(first.job) {}
   }
 

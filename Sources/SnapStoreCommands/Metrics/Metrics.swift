@@ -15,12 +15,11 @@ struct Metrics {
     )
     let catalog = try PointCatalog(vault)
     unreadable = catalog.unreadable.map { "recovery point \($0.id) can't be read: \($0.error)" }
+    let machines = Set(catalog.machines).union(try Policies(vault).machines.map(\.name)).sorted()
     families = Self.program(now: vault.now(), label)
-    families += try Self.machines(vault, catalog, label)
+    families += try Self.points(of: machines, vault, catalog, label)
     families += try Self.vault(vault, catalog, label)
-    let machines = Set(catalog.machines).union(try Policies(vault).machines.map(\.name))
-    families +=
-      JobMetrics(try JobHistory(vault), machines: machines.sorted(), vault: label).families
+    families += JobMetrics(try JobHistory(vault), machines: machines, vault: label).families
   }
 
   /// The text format, whole lines. It begins with `MetricsFile.beginning`.
@@ -44,20 +43,19 @@ struct Metrics {
   }
 
   /// Of every machine that has points or a policy: one that was never backed up has 0 points.
-  private static func machines(
-    _ vault: Vault, _ catalog: PointCatalog, _ label: Label
+  private static func points(
+    of machines: [Name], _ vault: Vault, _ catalog: PointCatalog, _ label: Label
   ) throws -> [MetricFamily] {
     let now = vault.now()
     let verifications = try Verifications(vault)
     let reviews = try Reviews(vault)
     let points = Dictionary(grouping: catalog.entries.map(\.point), by: \.machine)
-    let names = Set(points.keys).union(try Policies(vault).machines.map(\.name)).sorted()
     /// What there is of each machine's points, oldest first; nil where there is nothing to tell.
     func family(
       _ name: String, _ help: String, _ value: ([RecoveryPoint]) -> MetricFamily.Value?
     ) -> MetricFamily {
       var family = MetricFamily("snapstore_\(name)", help)
-      for machine in names {
+      for machine in machines {
         guard let value = value(points[machine, default: []]) else { continue }
         family.add(value, label, ("vm", machine.text))
       }

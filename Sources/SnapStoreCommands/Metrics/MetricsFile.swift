@@ -22,17 +22,22 @@ enum MetricsFile {
 
   /// Whether the file was written so many seconds ago, or fewer.
   static func isYounger(than seconds: Int64, _ path: String, _ host: HostSystem) throws -> Bool {
+    guard let status = try find(path, host).status, status.byteCount > 0 else { return false }
+    return abs(host.clock.now().seconds - status.modified.seconds) <= seconds
+  }
+
+  private static func find(
+    _ path: String, _ host: HostSystem
+  ) throws -> (directory: Directory, name: String, status: FileStatus?) {
     let (parent, name) = splitPath(path)
     let directory = try Directory(parent, followLinks: true, calls: host.calls)
-    guard let status = try directory.status(of: name), status.byteCount > 0 else { return false }
-    return abs(host.clock.now().seconds - status.modified.seconds) <= seconds
+    return (directory, name, try directory.status(of: name))
   }
 
   /// Nothing is there, an empty file, or one that was written so before.
   private static func mayReplace(_ path: String, _ host: HostSystem) throws -> Bool {
-    let (parent, name) = splitPath(path)
-    let directory = try Directory(parent, followLinks: true, calls: host.calls)
-    guard let status = try directory.status(of: name) else { return true }
+    let (directory, name, status) = try find(path, host)
+    guard let status else { return true }
     guard status.kind == .regular else { return false }
     if status.byteCount == 0 { return true }
     let file = try OpenFile(name, in: directory, .read(followLinks: false), calls: host.calls)

@@ -64,10 +64,16 @@ struct JobFiles {
 
   private(set) var jobs: [JobID: JobHistory.Job] = [:]
   private(set) var unreadable: [(name: ObjectName, reason: String, isDamaged: Bool)] = []
+  /// An object that can be folded, and the jobs that it holds.
+  struct Part {
+    var name: ObjectName
+    var jobs: [JobID]
+  }
+
   /// What holds a single job, none that is under way among it.
-  private(set) var singles: [ObjectName] = []
-  /// What holds many, and how many.
-  private(set) var folds: [(name: ObjectName, count: Int)] = []
+  private(set) var singles: [Part] = []
+  /// What holds many.
+  private(set) var folds: [Part] = []
 
   init(_ vault: Vault) throws {
     for _ in 0..<Self.maximumTries {
@@ -96,10 +102,11 @@ struct JobFiles {
           throw FormatError.damaged("holds other jobs than its name says")
         }
         for record in found { add(record, isRunning: isRunning) }
+        let part = Part(name: name, jobs: found.map(\.id))
         switch kind {
-        case .begun: if !isRunning { singles.append(name) }
-        case .ended: singles.append(name)
-        case .fold: folds.append((name, found.count))
+        case .begun: if !isRunning { singles.append(part) }
+        case .ended: singles.append(part)
+        case .fold: folds.append(part)
         }
       } catch {
         guard let reason = damageReason(error) else { throw error }
@@ -151,13 +158,8 @@ struct JobFolding {
     let count = try vault.store.list(VaultFolder.jobs).count { !$0.name.key.hasPrefix("fold-") }
     guard count > Self.maximumSingles else { return }
     let files = try JobFiles(vault)
-    let open = files.folds.filter { $0.count < JobsObject.maximumJobs }.map(\.name)
-    let inputs = files.singles + open
-    var folded = Set<JobID>()
-    for name in inputs {
-      guard let bytes = try vault.store.get(name, limit: FormatLimit.smallObject) else { continue }
-      folded.formUnion(try JobsObject(decoding: bytes.rawSpan).jobs.map(\.id))
-    }
+    let inputs = files.singles + files.folds.filter { $0.jobs.count < JobsObject.maximumJobs }
+    let folded = Set(inputs.flatMap(\.jobs))
     // One may have ended whose beginning is not gone yet.
     let records = folded.compactMap { files.jobs[$0] }.map(\.record).sorted { $0.order < $1.order }
     for start in stride(from: 0, to: records.count, by: JobsObject.maximumJobs) {
@@ -165,7 +167,7 @@ struct JobFolding {
       let name = ObjectName.jobFold(vault.host.randomness.next())
       guard try vault.store.put(name, JobsObject(jobs: Array(part)).encoded()) else { return }
     }
-    for name in inputs { try vault.store.delete(name) }
+    for input in inputs { try vault.store.delete(input.name) }
     // A job that can't be read tells nobody anything; what a newer program wrote stays.
     for lost in files.unreadable where try lost.isDamaged && isDamaged(lost.name) {
       try vault.store.delete(lost.name)
@@ -189,17 +191,13 @@ struct JobFolding {
 
   /// Full folds of the oldest jobs go once there are too many.
   private func dropOldest(_ files: JobFiles) throws {
-    let full = files.folds.filter { $0.count == JobsObject.maximumJobs }.map(\.name)
+    let full = files.folds.filter { $0.jobs.count == JobsObject.maximumJobs }
     let excess = full.count - (Self.maximumKept / JobsObject.maximumJobs - 1)
     guard excess > 0 else { return }
-    var ages: [(oldest: Timestamp, name: ObjectName)] = []
-    for name in full {
-      guard let bytes = try vault.store.get(name, limit: FormatLimit.smallObject),
-        let oldest = try JobsObject(decoding: bytes.rawSpan).jobs.map(\.started).min()
-      else { continue }
-      ages.append((oldest, name))
+    let ages = full.compactMap { fold in
+      fold.jobs.compactMap { files.jobs[$0]?.record.started }.min().map { ($0, fold.name) }
     }
-    for (_, name) in ages.sorted(by: { $0.oldest < $1.oldest }).prefix(excess) {
+    for (_, name) in ages.sorted(by: { $0.0 < $1.0 }).prefix(excess) {
       try vault.store.delete(name)
     }
   }

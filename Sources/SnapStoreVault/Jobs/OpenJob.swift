@@ -1,6 +1,6 @@
 internal import Logging
 package import SnapStoreFormat
-internal import SnapStoreIO
+package import SnapStoreIO
 
 /// A job that is under way and recorded as such; whoever dies without `end` leaves it as killed.
 package final class OpenJob: Sendable {
@@ -40,22 +40,23 @@ package final class OpenJob: Sendable {
     try withExtendedLifetime(hold) { _ = try vault.store.delete(.jobBegun(record.id)) }
   }
 
-  /// Another job of the same kind that is under way; nil where there is none. Of two that began at
-  /// once, both see the other.
-  package func other() throws -> JobRecord? {
-    try JobHistory(vault).jobs.first {
+  /// Another job of the same kind that was under way when `history` was read, after this one began;
+  /// nil where there is none. Of two that began at once, both see the other.
+  package func other(in history: JobHistory) -> JobRecord? {
+    history.jobs.first {
       $0.isRunning && $0.record.kind == record.kind && $0.record.id != record.id
     }?.record
   }
 }
 
-extension Vault {
+extension JobRecord {
   /// A job that begins now.
-  package func newJob(_ kind: JobRecord.Kind, machine: Name? = nil) -> JobRecord {
-    let time = now()
+  package init(beginning kind: Kind, machine: Name? = nil, on host: HostSystem) {
+    let time = host.clock.now()
+    let start = Timestamp(seconds: time.seconds, nanoseconds: time.nanoseconds)
     let random = UInt32(truncatingIfNeeded: host.randomness.next())
-    return JobRecord(
-      id: JobID(time: time, random: random), kind: kind, host: host.description, started: time,
+    self.init(
+      id: JobID(time: start, random: random), kind: kind, host: host.description, started: start,
       machine: machine)
   }
 }
