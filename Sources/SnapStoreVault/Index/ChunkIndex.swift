@@ -245,7 +245,9 @@ package final class ChunkIndex: Sendable {
     }
     var search = directories.search()
     for index in ids.indices where isNew[index] && !lost.contains(ids[index]) {
-      isNew[index] = try !isReusable(ids[index], in: segments, &search)
+      var others: [IndexSegment.Copy] = []
+      isNew[index] =
+        try reusableLocation(of: ids[index], in: segments, &search, others: &others) == nil
     }
     state.withLock { state in
       for index in ids.indices where isNew[index] {
@@ -256,26 +258,21 @@ package final class ChunkIndex: Sendable {
     }
   }
 
-  /// Whether a copy is known that may stand for the chunk when it is met again.
-  private func isReusable(
-    _ id: ChunkID, in segments: [IndexSegment], _ search: inout PackDirectories.Search
-  ) throws -> Bool {
-    if reusableNeighbor(id, in: segments, &search) != nil { return true }
-    guard let copy = try copies(of: id, in: segments).first(where: isReusable) else { return false }
-    try search.note(copy.location.pack)
-    return true
-  }
-
-  /// Where a chunk lies in a pack in which others were found lately. Filters are asked before any
-  /// directory but the last one: most of what that one does not have is new.
-  private func reusableNeighbor(
-    _ id: ChunkID, in segments: [IndexSegment], _ search: inout PackDirectories.Search
-  ) -> ChunkLocation? {
+  /// Where a copy lies that may stand for the chunk when it is met again: first in a pack in which
+  /// others were found lately. Filters are asked before any directory but the last one, since most
+  /// of what that one does not have is new. If there is none, `copies` gets what else is known.
+  private func reusableLocation(
+    of id: ChunkID, in segments: [IndexSegment], _ search: inout PackDirectories.Search,
+    others copies: inout [IndexSegment.Copy]
+  ) throws -> ChunkLocation? {
     if let first = search.locationInFirst(of: id), !known.covers(first) { return first }
-    guard segments.contains(where: { $0.isLikely(id) }),
-      let other = search.locationInOthers(of: id), !known.covers(other)
-    else { return nil }
-    return other
+    let likely = segments.filter { $0.isLikely(id) }
+    guard !likely.isEmpty else { return nil }
+    if let other = search.locationInOthers(of: id), !known.covers(other) { return other }
+    copies = try self.copies(of: id, in: likely)
+    guard let copy = copies.first(where: isReusable) else { return nil }
+    try search.note(copy.location.pack)
+    return copy.location
   }
 
   private func isReusable(_ copy: IndexSegment.Copy) -> Bool { isGood(copy) && !copy.isCondemned }
@@ -310,22 +307,13 @@ package final class ChunkIndex: Sendable {
     }
     var search = directories.search()
     for index in ids.indices where found[index] == nil {
-      found[index] = try bestLocation(of: ids[index], in: segments, &search, doubtful: doubtful)
+      let id = ids[index]
+      var others: [IndexSegment.Copy] = []
+      found[index] =
+        try reusableLocation(of: id, in: segments, &search, others: &others)
+        ?? sorted(others, of: id, doubtful: doubtful).first
     }
     return found
-  }
-
-  private func bestLocation(
-    of id: ChunkID, in segments: [IndexSegment], _ search: inout PackDirectories.Search,
-    doubtful: Bool
-  ) throws -> ChunkLocation? {
-    if let location = reusableNeighbor(id, in: segments, &search) { return location }
-    let copies = try copies(of: id, in: segments)
-    if let copy = copies.first(where: isReusable) {
-      try search.note(copy.location.pack)
-      return copy.location
-    }
-    return sorted(copies, of: id, doubtful: doubtful).first
   }
 
   /// Every known copy of a chunk in finished packs, those in condemned ones last. With `doubtful`,
