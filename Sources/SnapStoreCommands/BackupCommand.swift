@@ -54,7 +54,7 @@ struct BackupCommand: ParsableCommand {
   func run() throws {
     let console = output.console
     let host = HostSystem.current()
-    var disks = try machine.named.map { try SourceArgument.parse($0.text, role: $0.role) }
+    var disks = try machine.named.map { try $0.request() }
     var known: Vault?
     if disks.isEmpty, let vm = machine.vm {
       let vault = try JobRun(.backup, machine: vm, console).opening(vault, host: host)

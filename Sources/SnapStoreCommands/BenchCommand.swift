@@ -35,7 +35,7 @@ struct BenchCommand: ParsableCommand {
   func run() throws {
     let console = output.console
     let host = HostSystem.current()
-    let disks = try sources.map { try SourceArgument.parse($0, role: .data) }.map {
+    let disks = try sources.map { try SourceArgument(text: $0, role: .data).request() }.map {
       try SourceDisk(name: $0.name, path: $0.path, calls: host.calls)
     }
     var bench = Bench(directory: try directory(host))

@@ -20,12 +20,9 @@ struct DiskOptions: ParsableArguments {
   var dataDisks: [String] = []
 
   /// All that are named, as typed; `dataDisks` are more, from elsewhere on the command line.
-  func named(dataDisks more: [String] = []) -> [(text: String, role: DiskRole)] {
-    osDisks.map { ($0, .os) } + (dataDisks + more).map { ($0, .data) }
-  }
-
-  func requests() throws -> [Backup.DiskRequest] {
-    try named().map { try SourceArgument.parse($0.text, role: $0.role) }
+  func named(dataDisks more: [String] = []) -> [SourceArgument] {
+    osDisks.map { SourceArgument(text: $0, role: .os) }
+      + (dataDisks + more).map { SourceArgument(text: $0, role: .data) }
   }
 }
 
@@ -44,14 +41,17 @@ struct MachineDiskOptions: ParsableArguments {
   var sources: [String] = []
 
   /// All that are named, as typed.
-  var named: [(text: String, role: DiskRole)] { disks.named(dataDisks: sources) }
+  var named: [SourceArgument] { disks.named(dataDisks: sources) }
 }
 
 /// `[NAME=]PATH` as typed.
-enum SourceArgument {
+struct SourceArgument {
+  var text: String
+  var role: DiskRole
+
   /// What stands before the first `=` is a name only if it matches the rule for names; else all of
   /// it is the path. The default name is the path's last part without its extension.
-  static func parse(_ text: String, role: DiskRole) throws -> Backup.DiskRequest {
+  func request() throws -> Backup.DiskRequest {
     let bytes = text.utf8
     if let equals = bytes.firstIndex(of: UInt8(ascii: "=")),
       let name = Name(Substring(bytes[..<equals]))

@@ -36,7 +36,7 @@ struct PolicyAssignCommand: ParsableCommand {
   func run() throws {
     let console = output.console
     let host = HostSystem.current()
-    let requests = try sources.requests()
+    let requests = try sources.named().map { try $0.request() }
     var disks: [MachineRecord.Disk]?
     if !requests.isEmpty {
       // Only to see that they can be backed up.

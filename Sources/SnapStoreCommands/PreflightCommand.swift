@@ -46,11 +46,11 @@ struct PreflightCommand: ParsableCommand {
     preflight.hostRegion = try region.hostRegion(host)
     preflight.allowsOtherRegion = region.allowsOtherRegion
     preflight.allowsNetworkDisks = network.isAllowed
-    for (text, role) in machine.named {
+    for source in machine.named {
       do {
-        preflight.disks.append(try SourceArgument.parse(text, role: role))
+        preflight.disks.append(try source.request())
       } catch let failure as Failure {
-        preflight.misnamed.append((text, failure.message, failure.hint))
+        preflight.misnamed.append((source.text, failure.message, failure.hint))
       }
     }
     let findings = preflight.run(

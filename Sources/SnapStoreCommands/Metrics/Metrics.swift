@@ -42,7 +42,7 @@ struct Metrics {
     return [build, generated]
   }
 
-  /// Of every machine that has points or a policy: one that was never backed up has 0 points.
+  /// What the vault has of each of these machines: one that was never backed up has 0 points.
   private static func points(
     of machines: [Name], _ vault: Vault, _ catalog: PointCatalog, _ label: Label
   ) throws -> [MetricFamily] {

@@ -26,6 +26,7 @@ enum MetricsFile {
     return abs(host.clock.now().seconds - status.modified.seconds) <= seconds
   }
 
+  /// The directory in which the file is to be, its name there, and what is there now.
   private static func find(
     _ path: String, _ host: HostSystem
   ) throws -> (directory: Directory, name: String, status: FileStatus?) {

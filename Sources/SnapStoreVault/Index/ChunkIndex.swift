@@ -245,9 +245,7 @@ package final class ChunkIndex: Sendable {
     }
     var search = directories.search()
     for index in ids.indices where isNew[index] && !lost.contains(ids[index]) {
-      var others: [IndexSegment.Copy] = []
-      isNew[index] =
-        try reusableLocation(of: ids[index], in: segments, &search, others: &others) == nil
+      isNew[index] = try find(ids[index], in: segments, &search).reusable == nil
     }
     state.withLock { state in
       for index in ids.indices where isNew[index] {
@@ -260,19 +258,18 @@ package final class ChunkIndex: Sendable {
 
   /// Where a copy lies that may stand for the chunk when it is met again: first in a pack in which
   /// others were found lately. Filters are asked before any directory but the last one, since most
-  /// of what that one does not have is new. If there is none, `copies` gets what else is known.
-  private func reusableLocation(
-    of id: ChunkID, in segments: [IndexSegment], _ search: inout PackDirectories.Search,
-    others copies: inout [IndexSegment.Copy]
-  ) throws -> ChunkLocation? {
-    if let first = search.locationInFirst(of: id), !known.covers(first) { return first }
+  /// of what that one does not have is new. Where no copy may, `copies` has those that there are.
+  private func find(
+    _ id: ChunkID, in segments: [IndexSegment], _ search: inout PackDirectories.Search
+  ) throws -> (reusable: ChunkLocation?, copies: [IndexSegment.Copy]) {
+    if let first = search.locationInFirst(of: id), !known.covers(first) { return (first, []) }
     let likely = segments.filter { $0.isLikely(id) }
-    guard !likely.isEmpty else { return nil }
-    if let other = search.locationInOthers(of: id), !known.covers(other) { return other }
-    copies = try self.copies(of: id, in: likely)
-    guard let copy = copies.first(where: isReusable) else { return nil }
+    guard !likely.isEmpty else { return (nil, []) }
+    if let other = search.locationInOthers(of: id), !known.covers(other) { return (other, []) }
+    let copies = try copies(of: id, in: likely)
+    guard let copy = copies.first(where: isReusable) else { return (nil, copies) }
     try search.note(copy.location.pack)
-    return copy.location
+    return (copy.location, copies)
   }
 
   private func isReusable(_ copy: IndexSegment.Copy) -> Bool { isGood(copy) && !copy.isCondemned }
@@ -308,10 +305,8 @@ package final class ChunkIndex: Sendable {
     var search = directories.search()
     for index in ids.indices where found[index] == nil {
       let id = ids[index]
-      var others: [IndexSegment.Copy] = []
-      found[index] =
-        try reusableLocation(of: id, in: segments, &search, others: &others)
-        ?? sorted(others, of: id, doubtful: doubtful).first
+      let (reusable, copies) = try find(id, in: segments, &search)
+      found[index] = reusable ?? sorted(copies, of: id, doubtful: doubtful).first
     }
     return found
   }

@@ -62,14 +62,14 @@ struct JobFiles {
   /// Objects that may have gone since they were listed: then what they held is elsewhere by now.
   private static let maximumTries = 8
 
-  private(set) var jobs: [JobID: JobHistory.Job] = [:]
-  private(set) var unreadable: [(name: ObjectName, reason: String, isDamaged: Bool)] = []
   /// An object that can be folded, and the jobs that it holds.
   struct Part {
     var name: ObjectName
     var jobs: [JobID]
   }
 
+  private(set) var jobs: [JobID: JobHistory.Job] = [:]
+  private(set) var unreadable: [(name: ObjectName, reason: String, isDamaged: Bool)] = []
   /// What holds a single job, none that is under way among it.
   private(set) var singles: [Part] = []
   /// What holds many.
@@ -195,9 +195,10 @@ struct JobFolding {
     let excess = full.count - (Self.maximumKept / JobsObject.maximumJobs - 1)
     guard excess > 0 else { return }
     let ages = full.compactMap { fold in
-      fold.jobs.compactMap { files.jobs[$0]?.record.started }.min().map { ($0, fold.name) }
+      fold.jobs.compactMap { files.jobs[$0]?.record.started }.min()
+        .map { (oldest: $0, name: fold.name) }
     }
-    for (_, name) in ages.sorted(by: { $0.0 < $1.0 }).prefix(excess) {
+    for (_, name) in ages.sorted(by: { $0.oldest < $1.oldest }).prefix(excess) {
       try vault.store.delete(name)
     }
   }

@@ -52,8 +52,7 @@ package final class OpenJob: Sendable {
 extension JobRecord {
   /// A job that begins now.
   package init(beginning kind: Kind, machine: Name? = nil, on host: HostSystem) {
-    let time = host.clock.now()
-    let start = Timestamp(seconds: time.seconds, nanoseconds: time.nanoseconds)
+    let start = host.now()
     let random = UInt32(truncatingIfNeeded: host.randomness.next())
     self.init(
       id: JobID(time: start, random: random), kind: kind, host: host.description, started: start,

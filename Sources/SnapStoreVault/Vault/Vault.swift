@@ -39,12 +39,11 @@ package struct Vault: Sendable, CustomStringConvertible {
     in store: any ObjectStore, _ parameters: Parameters = Parameters(), host: HostSystem,
     log: Logger
   ) throws -> Vault {
-    let time = host.clock.now()
     guard let id = VaultID(host.randomness.bytes(VaultID.byteCount)) else {
       preconditionFailure("a vault ID has \(VaultID.byteCount) bytes")
     }
     let descriptor = VaultDescriptor(
-      id: id, created: Timestamp(seconds: time.seconds, nanoseconds: time.nanoseconds),
+      id: id, created: host.now(),
       secret: host.randomness.bytes(VaultSecrets.seedByteCount),
       chunkHash: parameters.chunkHash, compression: parameters.compression,
       chunking: parameters.chunking, region: parameters.region)
@@ -116,10 +115,7 @@ package struct Vault: Sendable, CustomStringConvertible {
     }
   }
 
-  package func now() -> Timestamp {
-    let time = host.clock.now()
-    return Timestamp(seconds: time.seconds, nanoseconds: time.nanoseconds)
-  }
+  package func now() -> Timestamp { host.now() }
 
   /// The packs of the vault with their sizes. What is in the folder and is no pack's name is left
   /// alone.
@@ -129,5 +125,13 @@ package struct Vault: Sendable, CustomStringConvertible {
       if let name = SerialName(object.name.key) { packs[name] = object.byteCount }
     }
     return packs
+  }
+}
+
+extension HostSystem {
+  /// What the clock says, as vaults record it.
+  func now() -> Timestamp {
+    let time = clock.now()
+    return Timestamp(seconds: time.seconds, nanoseconds: time.nanoseconds)
   }
 }
