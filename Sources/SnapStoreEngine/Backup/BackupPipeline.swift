@@ -23,6 +23,8 @@ final class BackupPipeline: Sendable {
   private let parents: [ParentMap?]
   private let session: Session
   private let index: ChunkIndex
+  /// What the vault had lost when the backup began; one set for all lanes.
+  private let lost: Set<ChunkID>
   private let resources: Resources
   private let progress: Progress
   private let encoder: RecordEncoder
@@ -44,6 +46,7 @@ final class BackupPipeline: Sendable {
     self.parents = parents
     self.session = session
     self.index = index
+    lost = index.lost
     self.resources = resources
     self.progress = progress
     work = ParallelWork(interruption: interruption)
@@ -136,7 +139,7 @@ final class BackupPipeline: Sendable {
 
   private func compute(_ assemblies: [DiskAssembly], _ store: MapNodeStore) throws {
     let processor = ExtentProcessor(
-      vault: session.vault, index: index, encoder: encoder, outputs: outputs)
+      vault: session.vault, index: index, lost: lost, encoder: encoder, outputs: outputs)
     while let extent = try extents.receive() {
       let plan = extent.item.plan
       let result = try processor.process(

@@ -62,14 +62,17 @@ final class ExtentProcessor {
   private var isNew: [Bool] = []
   private var scratch = [UInt8](repeating: 0, count: FormatLimit.maximumChunk)
 
-  init(vault: Vault, index: ChunkIndex, encoder: RecordEncoder, outputs: BufferPool) {
+  init(
+    vault: Vault, index: ChunkIndex, lost: Set<ChunkID>, encoder: RecordEncoder,
+    outputs: BufferPool
+  ) {
     self.vault = vault
     self.index = index
     self.encoder = encoder
     self.outputs = outputs
     namer = ChunkNamer(vault.hasher)
     changes = ChangeSignals(index: index)
-    lost = index.lost
+    self.lost = lost
     cutter = ChunkCutter(vault.descriptor.chunking, secrets: vault.secrets)
   }
 

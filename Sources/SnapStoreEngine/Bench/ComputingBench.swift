@@ -144,7 +144,7 @@ struct ComputingBench: Sendable {
     let lanes = ParallelWork(interruption: interruption)
     lanes.run("bench", lanes: jobs) { lane in
       let processor = ExtentProcessor(
-        vault: vault, index: index,
+        vault: vault, index: index, lost: [],
         encoder: RecordEncoder(vault: vault, verifiesWrites: true), outputs: outputs)
       var passed = 0.0
       var count = 0

@@ -239,12 +239,18 @@ package final class ChunkIndex: Sendable {
   /// has `ids[i]` and the caller now has to store it; of equal IDs only the first is new.
   package func claim(_ ids: [ChunkID], isNew: inout [Bool]) throws {
     isNew.removeAll(keepingCapacity: true)
-    let (segments, lost) = state.withLock { state in
-      for id in ids { isNew.append(state.table[id] == nil || state.lost.contains(id)) }
-      return (state.segments, state.lost)
+    var unknown: [Int] = []
+    let segments = state.withLock { state in
+      for (index, id) in ids.enumerated() {
+        let isInTable = state.table[id] != nil
+        let isLost = state.lost.contains(id)
+        isNew.append(!isInTable || isLost)
+        if !isInTable && !isLost { unknown.append(index) }
+      }
+      return state.segments
     }
     var search = directories.search()
-    for index in ids.indices where isNew[index] && !lost.contains(ids[index]) {
+    for index in unknown {
       isNew[index] = try find(ids[index], in: segments, &search).reusable == nil
     }
     state.withLock { state in
