@@ -12,7 +12,11 @@ import Testing
 
   /// The exit code as a shell tells it.
   private func runUnread(_ words: [String], prelude: String = "") throws -> Int32 {
-    let script = "{ exec <&-; \(prelude) \"$@\"; echo $? > status; } | exec <&-"
+    // Opened for reading too, a named pipe makes nobody wait; then its last reader is gone for sure.
+    let script = """
+      mkfifo unread; exec 3<>unread 4>unread 3<&-
+      \(prelude) "$@" >&4; echo $? > status; rm unread
+      """
     let run = try snapstore.start(words, through: ["/bin/sh", "-c", script, "sh"]).wait()
     #expect(run.errors.isEmpty, "\(run.errors)")
     let status = String(decoding: try snapstore.read("status"), as: UTF8.self)
