@@ -12,7 +12,7 @@ import Testing
 
   /// The exit code as a shell tells it.
   private func runUnread(_ words: [String], prelude: String = "") throws -> Int32 {
-    // Opened for reading too, a named pipe makes nobody wait; then its last reader is gone for sure.
+    // Opened for reading too, a named pipe makes nobody wait; then its last reader has surely gone.
     let script = """
       mkfifo unread; exec 3<>unread 4>unread 3<&-
       \(prelude) "$@" >&4; echo $? > status; rm unread
