@@ -14,8 +14,8 @@ import Testing
   private func runUnread(_ words: [String], prelude: String = "") throws -> Int32 {
     // Opened for reading too, a named pipe makes nobody wait; then its last reader has surely gone.
     let script = """
-      mkfifo unread; exec 3<>unread 4>unread 3<&-
-      \(prelude) "$@" >&4; echo $? > status; rm unread
+      mkfifo unread; exec <&- 3<>unread 4>unread 3<&-; rm unread
+      \(prelude) "$@" >&4 4>&-; echo $? > status
       """
     let run = try snapstore.start(words, through: ["/bin/sh", "-c", script, "sh"]).wait()
     #expect(run.errors.isEmpty, "\(run.errors)")

@@ -242,10 +242,9 @@ package final class ChunkIndex: Sendable {
     var unknown: [Int] = []
     let segments = state.withLock { state in
       for (index, id) in ids.enumerated() {
-        let isInTable = state.table[id] != nil
         let isLost = state.lost.contains(id)
-        isNew.append(!isInTable || isLost)
-        if !isInTable && !isLost { unknown.append(index) }
+        isNew.append(isLost)
+        if !isLost && state.table[id] == nil { unknown.append(index) }
       }
       return state.segments
     }
