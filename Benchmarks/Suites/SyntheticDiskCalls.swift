@@ -45,11 +45,10 @@ package final class SyntheticDiskCalls: SystemCalls {
     return count
   }
 
-  package func readCached(
-    _ file: Int32, into target: inout MutableRawSpan, at offset: UInt64
+  package func cachedByteCount(
+    _ file: Int32, _ range: Range<UInt64>
   ) throws(Errno) -> Int {
-    guard disk(file) == nil else { return try read(file, into: &target, at: offset) }
-    return try base.readCached(file, into: &target, at: offset)
+    disk(file) == nil ? try base.cachedByteCount(file, range) : range.count
   }
 
   package func status(_ file: Int32) throws(Errno) -> FileStatus {

@@ -8,7 +8,7 @@ internal import SystemPackage
 /// buffers; small and odd parts take the usual way. Both see the same file: the kernel writes out
 /// and drops the cached pages that a direct call touches.
 ///
-/// What the cache has already is taken from there. Nothing here promises durability: that is for
+/// What the cache has already, or most of it, is taken from there. Nothing here promises durability: that is for
 /// `synchronize`, as ever.
 final class DirectPath: Sendable {
   /// Offsets, lengths and memory of a direct call are multiples of this.
@@ -43,23 +43,27 @@ final class DirectPath: Sendable {
     }
   }
 
-  /// Reads a part of the file, from the cache or else from the disk; nil where neither is to be
-  /// done this way. Otherwise as `SystemCalls.read`.
+  /// Reads a part of the file from the disk; nil where it is not to be done this way, or where the
+  /// cache has most of it. Otherwise as `SystemCalls.read`.
   func read(into target: inout MutableRawSpan, at offset: UInt64) throws(Errno) -> Int? {
     let byteCount = Self.suitableByteCount(of: target.bytes, at: offset)
-    guard byteCount > 0, let descriptor = descriptor() else { return nil }
-    do throws(Errno) {
-      // Where the file ends is for the usual way to say: the end need not be aligned.
-      let count = try calls.readCached(file, into: &target, at: offset)
-      if count > 0 { return count }
-    } catch {
-      guard error == .wouldBlock || Self.refuses(error) else { throw error }
-    }
+    guard byteCount > 0, !isCached(offset..<(offset + UInt64(byteCount))),
+      let descriptor = descriptor()
+    else { return nil }
     return try attempt { () throws(Errno) in
       let count = try target.withBytes(0..<byteCount) { (part) throws(Errno) in
         try calls.read(descriptor, into: &part, at: offset)
       }
+      // Where the file ends is for the usual way to say: the end need not be aligned.
       return count > 0 ? count : nil
+    }
+  }
+
+  private func isCached(_ range: Range<UInt64>) -> Bool {
+    do throws(Errno) {
+      return try 2 * calls.cachedByteCount(file, range) > range.count
+    } catch {
+      return false  // either way reads the same bytes
     }
   }
 

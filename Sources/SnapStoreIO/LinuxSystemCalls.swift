@@ -4,7 +4,12 @@ package import SystemPackage
 
 /// The real system calls.
 package struct LinuxSystemCalls: SystemCalls {
-  package init() {}
+  private let hasCacheStatistics: Bool
+
+  /// `hasCacheStatistics` false: as on Linux before 6.5, which has no cachestat.
+  package init(hasCacheStatistics: Bool = true) {
+    self.hasCacheStatistics = hasCacheStatistics
+  }
 
   package func open(
     _ path: String, in directory: Int32, _ access: FileAccess
@@ -40,13 +45,15 @@ package struct LinuxSystemCalls: SystemCalls {
     return try check(count)
   }
 
-  package func readCached(
-    _ file: Int32, into target: inout MutableRawSpan, at offset: UInt64
+  package func cachedByteCount(
+    _ file: Int32, _ range: Range<UInt64>
   ) throws(Errno) -> Int {
-    let count = unsafe target.withUnsafeMutableBytes {
-      unsafe linux_read_cached(file, $0.baseAddress, UInt($0.count), Int64(offset))
-    }
-    return try check(count)
+    let (start, count) = (Int64(range.lowerBound), UInt64(range.count))
+    var pages = hasCacheStatistics ? linux_cached_pages(file, start, count) : -1
+    // mincore says that all is cached where this user may not know. preadv2 with RWF_NOWAIT would
+    // tell too, but starts reading ahead what it does not find.
+    if pages < 0 { pages = linux_mapped_pages(file, start, count) }
+    return try check(pages) * sysconf(Int32(_SC_PAGESIZE))
   }
 
   package func write(_ file: Int32, _ bytes: RawSpan, at offset: UInt64) throws(Errno) -> Int {

@@ -19,11 +19,9 @@ package protocol SystemCalls: Sendable {
   func read(
     _ file: Int32, into target: inout MutableRawSpan, at offset: UInt64
   ) throws(Errno) -> Int
-  /// Reads like `read` what the page cache has from the offset on, without waiting for a disk:
-  /// `EAGAIN` where it has nothing.
-  func readCached(
-    _ file: Int32, into target: inout MutableRawSpan, at offset: UInt64
-  ) throws(Errno) -> Int
+  /// How many bytes of the range the page cache has, in whole pages; where this user may not know,
+  /// all. Brings nothing into it.
+  func cachedByteCount(_ file: Int32, _ range: Range<UInt64>) throws(Errno) -> Int
   func write(_ file: Int32, _ bytes: RawSpan, at offset: UInt64) throws(Errno) -> Int
   func synchronize(_ file: Int32) throws(Errno)
   /// Starts writing what is dirty in the range, without waiting. Promises nothing.

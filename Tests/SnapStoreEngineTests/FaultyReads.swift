@@ -40,9 +40,7 @@ final class FaultyReads: SystemCalls {
   func openDirect(_ file: Int32, _ direction: DirectAccess) throws(Errno) -> Int32 {
     throw .notSupported
   }
-  func readCached(
-    _ file: Int32, into target: inout MutableRawSpan, at offset: UInt64
-  ) throws(Errno) -> Int { throw .notSupported }
+  func cachedByteCount(_ file: Int32, _ range: Range<UInt64>) throws(Errno) -> Int { 0 }
   func close(_ file: Int32) throws(Errno) { try base.close(file) }
   func write(_ file: Int32, _ bytes: RawSpan, at offset: UInt64) throws(Errno) -> Int {
     try base.write(file, bytes, at: offset)

@@ -1,3 +1,4 @@
+import Glibc
 import SnapStoreIO
 import SnapStoreTestSupport
 import SystemPackage
@@ -76,7 +77,7 @@ import Testing
   }
 
   @Test(arguments: refusals) func whereTheFileSystemRefuses(_ refusal: Errno) throws {
-    for kind in [SystemCall.openDirect, .readCached] {
+    for kind in [SystemCall.openDirect, .cachedByteCount] {
       let calls = FaultySystemCalls(faults: [.every(kind, .error(refusal))])
       let file = try OpenFile(
         directory.path("\(kind)-\(refusal.rawValue)"), .create, aroundCache: true, calls: calls)
@@ -95,21 +96,35 @@ import Testing
     #expect(try directory.read("late-\(refusal.rawValue)") == noise)
   }
 
-  /// What is in the cache is not read from the disk, even where it ends in the middle.
-  @Test func theCacheIsAskedFirst() throws {
+  /// What is in the cache, or most of it, is not read from the disk.
+  @Test(arguments: [0, megabyte / 2, megabyte / 2 + 4096, megabyte])
+  func theCacheIsAskedFirst(_ cached: Int) throws {
     let noise = DiskImage(seed: 4, [.noise(Self.megabyte)]).bytes
     let path = try directory.write(noise, to: "cached")
-    let whole = FaultySystemCalls()
-    let file = try OpenFile(path, .read(followLinks: false), aroundCache: true, calls: whole)
+    let calls = FaultySystemCalls(faults: [.every(.cachedByteCount, .cachedBytes(cached))])
+    let file = try OpenFile(path, .read(followLinks: false), aroundCache: true, calls: calls)
     #expect(try read(file, noise.count, at: 0) == noise)
-    #expect(whole.count(of: .readCached) >= 1)
-    let parts = FaultySystemCalls(faults: [.every(.readCached, .shortRead(8192))])
-    let other = try OpenFile(path, .read(followLinks: false), aroundCache: true, calls: parts)
-    #expect(try read(other, noise.count, at: 0) == noise)
-    let none = FaultySystemCalls(faults: [.every(.readCached, .error(.wouldBlock))])
-    let cold = try OpenFile(path, .read(followLinks: false), aroundCache: true, calls: none)
-    #expect(try read(cold, noise.count, at: 0) == noise)
-    #expect(none.count(of: .read) == 1, "one direct read, and no other")
+    #expect(calls.count(of: .openDirect) == (2 * cached > noise.count ? 0 : 1))
+    #expect(calls.count(of: .read) == 1, "one read, and no other")
+  }
+
+  /// A backup of a cold disk reads it once: neither to ask for the cache nor to read around it
+  /// brings anything in. (Where the file system has no way around, there is nothing to see.)
+  @Test func nothingIsReadTwice() throws {
+    let noise = DiskImage(seed: 8, [.noise(4 << 20)]).bytes
+    let path = try directory.write(noise, to: "cold")
+    let calls = LinuxSystemCalls()
+    let descriptor = try calls.open(path, in: calls.workingDirectory, .read(followLinks: false))
+    defer { close(descriptor) }
+    let range = 0..<UInt64(noise.count)
+    #expect(fsync(descriptor) == 0)
+    #expect(posix_fadvise(descriptor, 0, 0, POSIX_FADV_DONTNEED) == 0)
+    guard try calls.cachedByteCount(descriptor, range) == 0 else { return }
+    let counting = FaultySystemCalls()
+    let file = try OpenFile(path, .read(followLinks: false), aroundCache: true, calls: counting)
+    #expect(try read(file, noise.count, at: 0) == noise)
+    guard counting.count(of: .read) == 1, counting.count(of: .openDirect) == 1 else { return }
+    #expect(try calls.cachedByteCount(descriptor, range) == 0)
   }
 
   @Test func errorsOfTheDiskAreErrors() throws {

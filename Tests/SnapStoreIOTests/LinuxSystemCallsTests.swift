@@ -66,6 +66,23 @@ import Testing
     #expect(try other.tryLock())
   }
 
+  /// What was just written is in the cache, and holes are not; by either way to ask.
+  @Test(arguments: [true, false]) func whatTheCacheHas(_ hasCacheStatistics: Bool) throws {
+    let calls = LinuxSystemCalls(hasCacheStatistics: hasCacheStatistics)
+    let noise = DiskImage(seed: 1, [.noise(5 << 20)]).bytes
+    let path = try directory.write(noise, to: "file")
+    let root = calls.workingDirectory
+    let descriptor = try calls.open(path, in: root, .read(followLinks: false))
+    defer { close(descriptor) }
+    for range in [0..<(5 << 20), 4096..<8192, (1 << 20)..<(5 << 20)] as [Range<UInt64>] {
+      #expect(try calls.cachedByteCount(descriptor, range) == range.count)
+    }
+    let sparse = try calls.open(directory.path("sparse"), in: root, .create)
+    defer { close(sparse) }
+    try calls.setSize(sparse, 1 << 40)
+    #expect(try calls.cachedByteCount(sparse, (1 << 30)..<(1 << 31)) == 0)
+  }
+
   @Test func canonicalPaths() throws {
     try directory.makeFolder("a")
     try directory.link("b", to: "a")

@@ -3,7 +3,7 @@ package import SystemPackage
 
 /// The kinds of system calls that can be counted and made to fail.
 package enum SystemCall: String, Sendable, CaseIterable {
-  case open, openDirect, close, read, readCached, write, synchronize, startWriteback, setSize,
+  case open, openDirect, close, read, cachedByteCount, write, synchronize, startWriteback, setSize,
     setMode, status, fileSystem
   case seek, tryLock, isLocked, isOpenForWriting, makeDirectory, removeFile, removeDirectory,
     rename, link, names
@@ -24,6 +24,8 @@ package struct Fault: Sendable {
     case fileSystemType(UInt64)
     /// statfs says that so many bytes are free.
     case availableBytes(UInt64)
+    /// The page cache has so many bytes of the range, they say.
+    case cachedBytes(Int)
     /// A rename replaces what has the name.
     case replaces
     /// A lock is got though another holds it.
@@ -150,15 +152,13 @@ package final class FaultySystemCalls: SystemCalls {
     }
   }
 
-  package func readCached(
-    _ file: Int32, into target: inout MutableRawSpan, at offset: UInt64
+  package func cachedByteCount(
+    _ file: Int32, _ range: Range<UInt64>
   ) throws(Errno) -> Int {
-    guard case .shortRead(let limit) = try enter(.readCached, file), limit < target.byteCount
-    else { return try base.readCached(file, into: &target, at: offset) }
-    if limit == 0 { return 0 }
-    return try target.withBytes(0..<limit) { (part) throws(Errno) in
-      try base.readCached(file, into: &part, at: offset)
+    guard case .cachedBytes(let count) = try enter(.cachedByteCount, file) else {
+      return try base.cachedByteCount(file, range)
     }
+    return count
   }
 
   package func write(_ file: Int32, _ bytes: RawSpan, at offset: UInt64) throws(Errno) -> Int {
