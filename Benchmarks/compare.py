@@ -17,8 +17,8 @@ is the median over the runs of a peer's seconds until all is durable divided by 
 the same run, so a machine that gets slower during the measurement does not shift it. The reference
 is the first of --peers that could be run; that of S16 is S1.
 
-Before each measurement what is going to be read is read once (--caches cold: the caches are
-dropped) and everything written before is synced. The clock runs for the peer's command alone;
+Before each measurement what is going to be read is read until the page cache has it (--caches cold:
+the caches are dropped) and everything written before is synced. The clock runs for the peer's command alone;
 `sync s` is what a `sync -f` of its output takes after it, for peers that return before their output
 is durable: both together are the seconds of ratios and chart. The floor, `cp --sparse=always`,
 includes its `sync -f`.

@@ -3,7 +3,7 @@
 import os
 import subprocess
 
-from accounting import MIB
+from accounting import MIB, data_ranges
 
 EXTENT = 4 * MIB
 
@@ -37,18 +37,6 @@ def split(image, count, directory):
                     copy(source, target, data, start)
             parts.append(part)
     return parts
-
-
-def data_ranges(file, position, end):
-    """Where a part of a file has data."""
-    while position < end:
-        try:
-            start = os.lseek(file.fileno(), position, os.SEEK_DATA)
-        except OSError:  # ENXIO: only a hole is left
-            return
-        position = min(os.lseek(file.fileno(), start, os.SEEK_HOLE), end)
-        if start < end:
-            yield range(start, position)
 
 
 def copy(source, target, data, origin):
