@@ -86,7 +86,7 @@ struct Failure: Error, Equatable {
     case .ambiguous, .misuse: .wrongUsage
     case .damaged: .damagedData
     case .aborted: .busy
-    case .otherRegion: .notAllowed
+    case .otherRegion, .pinned: .notAllowed
     }
   }
 

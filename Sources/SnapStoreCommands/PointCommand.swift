@@ -66,11 +66,6 @@ struct PointDeleteCommand: ParsableCommand {
     let vault = try vault.open(host: HostSystem.current())
     let catalog = try PointCatalog(vault)
     let (id, subject) = try catalog.resolveAny(point)
-    guard try !Pins(vault).contains(id) else {
-      throw Failure(
-        .notAllowed, "recovery point \(id) is pinned",
-        hint: "to let it go: snapstore point unpin \(id)")
-    }
     let reserve = Reserve(vault)
     let policy = try subject.flatMap { try Policies(vault).policy(of: $0.machine) }
     let record = try reserve.using {

@@ -73,10 +73,15 @@ struct RestoreCommand: ParsableCommand {
     let watch = SignalWatch(restore.interruption)
     defer { withExtendedLifetime(watch) {} }
     let report = try JobRun(.restore, machine: entry.point.machine, console).recording(in: vault) {
-      [restore] in
+      [restore, point] in
       var report = try console.showing(restore.progress) { try restore.run(from: vault) }
       report.warnings += HostMemory(host).contradictions(
         of: vault, catalog, machine: entry.point.machine)
+      if point == "latest" {
+        report.warnings += catalog.unreadable.map {
+          "recovery point \($0.id) can't be read and was passed over: its name says that it is older"
+        }
+      }
       return (
         report,
         JobResult(

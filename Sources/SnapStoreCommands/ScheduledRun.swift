@@ -72,7 +72,8 @@ struct ScheduledRun {
       if result.wasTried { check = try DueCheck(vault, policies, PointCatalog(vault)) }
     }
     guard !report.machines.isEmpty else { return report }
-    try prune(policies, &report)
+    // By the policies as they are now, not as they were before the backups.
+    try prune(try Policies(vault, isTelling: false), &report)
     if only == nil { try collect(&report) }
     return report
   }

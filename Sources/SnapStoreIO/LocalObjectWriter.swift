@@ -100,7 +100,11 @@ final class LocalObjectWriter: ObjectWriter {
     let moved: Void? = try tolerating(.fileExists) { () throws(IOError) in
       try directory.moveWithoutReplacing(temporaryName, to: name.key, in: target)
     }
-    guard moved != nil else { return false }
+    guard moved != nil else {
+      // Who hears that the name is taken relies on it, and who took it may have been killed since.
+      try target.synchronize()
+      return false
+    }
     state.withLock { $0 = .finished }
     try target.synchronize()
     return true

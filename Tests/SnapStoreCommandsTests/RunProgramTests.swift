@@ -158,6 +158,32 @@ struct RunProgramTests {
     }
   }
 
+  @Test("a clock that was ahead for a while makes one backup more, and not one a run")
+  func clockSetBack() throws {
+    try protect("a")
+    for (time, isDue) in [
+      ("2026-03-03 12:00", true), ("2026-03-02 03:00", true), ("2026-03-02 03:15", false),
+      ("2026-03-02 23:00", false), ("2026-03-03 02:00", true), ("2026-03-03 02:15", false),
+      ("2026-03-04 01:00", false), ("2026-03-04 02:00", true),
+    ] {
+      let result = try run("run", at: time)
+      #expect(result.status == 0, "\(result.errors)")
+      #expect(try machines(result)["a"]?["point"] is String == isDue, "\(time)")
+    }
+  }
+
+  @Test("a restore of the latest point tells of those that it could not read")
+  func unreadablePoints() throws {
+    try snapstore.write("d.img", SeededRandomness(seed: 4).bytes(20_000))
+    let ids = try ["2026-03-02 12:00", "2026-03-02 11:00"].map { time in
+      try #require(try run("backup", "d.img", at: time).object()["point"] as? String)
+    }
+    for copy in 1...2 { try snapstore.write("v/points/\(ids[1]).\(copy)", [1, 2, 3]) }
+    let result = try run("restore", "--point", "latest", "--to", "r", at: "2026-03-02 13:00")
+    #expect(result.status == 0 && result.errors.contains(ids[1]), "\(result.errors)")
+    #expect(try result.object()["point"] as? String == ids[0])
+  }
+
   @Test("machines by name; names without a policy are refused")
   func named() throws {
     for machine in ["a", "b"] { try protect(machine) }

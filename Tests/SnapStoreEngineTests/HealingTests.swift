@@ -121,6 +121,38 @@ import Testing
     #expect(try fixture.restored("disk") == content)
   }
 
+  @Test("what is found damaged while a collection works stays on record, and heals")
+  func whileCollecting() throws {
+    let fixture = try backedUp()
+    let old = try fixture.backup(
+      try fixture.image("old", TestContent.noise(9_000_000, seed: 32)), machine: "old")
+    try fixture.delete(old.point.id)
+    let late = try fixture.image("late", TestContent.noise(9_000_000, seed: 33))
+    let before = Set(try fixture.packsBySize())
+    let hasHappened = Lock(false)
+    fixture.wrap = { store in
+      ObservedStore(store) { event in
+        guard case .finish(let name) = event, name.folder == VaultFolder.epochs,
+          !hasHappened.withLock({ $0 })
+        else { return }
+        hasHappened.withLock { $0 = true }
+        fixture.wrap = { $0 }
+        try fixture.backup(late, machine: "late")
+        let pack = try #require(try fixture.packsBySize().first { !before.contains($0) })
+        try fixture.damage(pack, at: 1_000_000)
+        #expect(try !fixture.verify().damaged.isEmpty)
+      }
+    }
+    // Beside a reader that began before, a collection makes one round.
+    let reader = try Session.beginReading(try fixture.vault(), leaningOn: [])
+    try fixture.collect()
+    reader.end()
+    #expect(hasHappened.withLock { $0 })
+    #expect(try fixture.objects("damage").count == 1)
+    #expect(try fixture.backup(late, machine: "late").point.figures.newByteCount > 0)
+    _ = try fixture.restore(machine: "late")
+  }
+
   @Test("damage in one extent costs no lookups of the others")
   func others() throws {
     let fixture = try backedUp()

@@ -1,4 +1,5 @@
 import Foundation
+import SnapStoreFormat
 import SnapStoreIO
 import SnapStoreTestSupport
 import SnapStoreVault
@@ -84,6 +85,41 @@ struct SessionDurabilityTests {
     withExtendedLifetime(session) {}
     let after = SimulatedFixture(system.now.afterCut(.nothing), seed: 2)
     #expect(after.problem(of: point, version: 0, run: "cut") == nil)
+  }
+
+  /// Whoever says that something is done already, as a repeated command does, has made it durable:
+  /// who did it may have been killed before that.
+  @Test(arguments: [VaultFolder.tombstones, VaultFolder.pins, VaultFolder.policies, VaultFolder.features])
+  func whatWasDoneAlready(_ folder: String) throws {
+    let system = SimulatedFixture.newSystem()
+    let fixture = SimulatedFixture(system, seed: 1)
+    try fixture.createVault()
+    fixture.placeDisks(version: 0)
+    let point = try fixture.backup()
+    let name = try #require(Name("daily"))
+    func act() throws {
+      let vault = try fixture.vault()
+      switch folder {
+      case VaultFolder.tombstones:
+        try PointDeletion(vault, at: vault.now()).delete(point, subject: nil, isFinal: false)
+      case VaultFolder.pins: try vault.pin(point)
+      case VaultFolder.policies:
+        _ = try PolicyChanges(vault).set(name) { _ in
+          PolicyRecord.Settings(
+            schedule: nil, zone: .utc, rules: KeepRules(last: 1), softDeleteSeconds: 0)
+        }
+      default: try vault.admit(.zstd(level: 1))
+      }
+    }
+    func left() -> [String] {
+      system.now.afterCut(.nothing).names("\(SimulatedFixture.vaultPath)/\(folder)") ?? []
+    }
+    system.ignoreSynchronize { $0 == folder }
+    try act()
+    #expect(left().isEmpty)
+    system.ignoreSynchronize { _ in false }
+    try act()
+    #expect(!left().isEmpty)
   }
 }
 

@@ -179,6 +179,36 @@ struct PruneTests {
     #expect(plans[0].points.allSatisfy { $0.reasons.count == 1 && $0.reasons[0] != .clockSuspect })
   }
 
+  @Test("a point that is pinned while it is deleted stays")
+  func pinnedMeanwhile() throws {
+    let calendar = try Calendar()
+    for number in 0..<3 { try calendar.backup(at: start + Int64(number) * day) }
+    let point = try calendar.catalog().entries[0].point.id
+    let vault = try calendar.fixture.vault()
+    let isPinned = Lock(false)
+    calendar.fixture.wrap = { store in
+      ObservedStore(store) { event in
+        guard case .finish(let name) = event, name.folder == VaultFolder.tombstones,
+          !isPinned.withLock({ $0 })
+        else { return }
+        isPinned.withLock { $0 = true }
+        try vault.pin(point)
+      }
+    }
+    try calendar.prune(KeepRules(last: 1), softDeleteDays: 0)
+    #expect(isPinned.withLock { $0 })
+    #expect(try calendar.days() == ["20260101", "20260103"])
+
+    // One that was pinned too late does not go for ever.
+    calendar.fixture.wrap = { $0 }
+    #expect(try vault.unpin(point))
+    try calendar.prune(KeepRules(last: 1), softDeleteDays: 0)
+    #expect(throws: VaultError.self) { try vault.pin(point) }
+    try calendar.fixture.collect()
+    try PointDeletion(vault, at: vault.now()).undelete(point)
+    #expect(try calendar.days() == ["20260101", "20260103"])
+  }
+
   @Test("pinned points and the newest that was verified whole stay; pins go with their points")
   func pinsAndVerification() throws {
     let calendar = try Calendar()
@@ -192,7 +222,18 @@ struct PruneTests {
     _ = try calendar.fixture.verify(points[3].id.text, isQuick: true)
     try calendar.prune(KeepRules(last: 1), softDeleteDays: 0)
     #expect(try calendar.days() == ["20260101", "20260103", "20260106"])
-    try PointDeletion(vault, at: vault.now()).delete(points[0].id, subject: nil, isFinal: true)
+    let deletion = PointDeletion(vault, at: vault.now())
+    for isFinal in [true, false] {
+      let refusal = #expect(throws: VaultError.self) {
+        try deletion.delete(points[0].id, subject: nil, isFinal: isFinal)
+      }
+      #expect(refusal?.code == .pinned)
+    }
+    #expect(try calendar.days() == ["20260101", "20260103", "20260106"])
+    #expect(try vault.unpin(points[0].id))
+    try deletion.delete(points[0].id, subject: nil, isFinal: true)
+    // A pin that came too late says so.
+    #expect(throws: VaultError.self) { try vault.pin(points[0].id) }
     try calendar.fixture.collect()
     #expect(try calendar.fixture.objects("pins").isEmpty)
     #expect(try calendar.fixture.objects("points").count == 4)

@@ -51,8 +51,28 @@ import Testing
       try PointCatalog(vault).resolve("latest", machine: nil)
     }
     #expect(latest?.code == .damaged)
+    let ofMachine = #expect(throws: VaultError.self) {
+      try PointCatalog(vault).resolve("latest", machine: Name("other"))
+    }
+    #expect(ofMachine?.code == .damaged, "whose it was is not known")
     // Who can do without says so.
     try PointDeletion(vault, at: vault.now()).delete(second, subject: nil, isFinal: true)
     #expect(try VaultLook(vault).points().unreadable == [second])
+  }
+
+  @Test("of two points of one second, `latest` does not pass over the one that can't be read")
+  func unreadablePointOfTheSameSecond() throws {
+    let fixture = try CatalogFixture()
+    let vault = fixture.vault
+    let empty = try PointCatalog(vault)
+    let readable = try fixture.commit("web", random: 2, seenBy: empty)
+    let other = try fixture.commit("web", random: 1, seenBy: empty)
+    #expect(readable.timeText == other.timeText && readable > other)
+    for copy in 1...2 {
+      let name = ObjectName(folder: VaultFolder.points, key: "\(other).\(copy)")
+      #expect(try vault.store.delete(name))
+      #expect(try vault.store.put(name, [1, 2, 3]))
+    }
+    #expect(throws: VaultError.self) { try PointCatalog(vault).resolve("latest", machine: nil) }
   }
 }

@@ -33,12 +33,13 @@ struct CollectionCleaning {
   /// Old epochs, tombstones that explain nothing any more, records of damage to packs that are
   /// gone, records of verifications that say nothing new.
   mutating func deleteWhatIsObsolete(
-    packs: Set<SerialName>, isNeeded: (ChunkID) throws -> Bool
+    damage: [SerialName], packs: Set<SerialName>, isNeeded: (ChunkID) throws -> Bool
   ) throws {
     freedByteCount += try vault.deleteOldEpochs()
     freedByteCount += try vault.deleteOldTombstones()
     freedByteCount += try vault.deleteOldPins()
-    freedByteCount += try vault.deleteOldDamage(packs: packs, isNeeded: isNeeded)
+    freedByteCount += try vault.deleteOldDamage(
+      among: damage, packs: packs, isNeeded: isNeeded)
     freedByteCount += try vault.deleteOldVerifications()
   }
 }

@@ -21,6 +21,9 @@ struct CollectionRun {
   private var number: UInt64?
   private var epochTime: Timestamp?
   private var isTimeNews = false
+  /// The records of damage that were there before the looks: of what came later, whether it is
+  /// gone or needed can't be told by them.
+  private var damage: [SerialName] = []
 
   init(vault: Vault, options: Collect) {
     self.vault = vault
@@ -40,6 +43,7 @@ struct CollectionRun {
     try declareTheDead(&round, look)
     let over = try finishSoftDeletes()
     let candidates = try vault.listPacks()
+    damage = try vault.listDamage()
     let points = try findRoots(&round, look, over: Set(over))
 
     // Registered, and so listing the packs, only now: what the points need is in that listing. What
@@ -186,7 +190,7 @@ struct CollectionRun {
     try cleaning.deleteUnreadable(
       points.unreadable.filter { !round.leanedOn.contains($0) })
     try cleaning.deleteWhatIsObsolete(
-      packs: Set(session.packs.keys).subtracting(verdict.doomed),
+      damage: damage, packs: Set(session.packs.keys).subtracting(verdict.doomed),
       isNeeded: { try marks.isMarkedSomewhere($0) })
     report.freedByteCount += cleaning.freedByteCount
     report.deletedPackCount = deletions.packs.count

@@ -1,3 +1,4 @@
+internal import Logging
 package import SnapStoreFormat
 package import SnapStoreIO
 package import SnapStoreVault
@@ -78,16 +79,20 @@ package struct Prune: Sendable {
     }
   }
 
-  /// Deletes what goes by the plan. Each deletion is durable by itself: who is stopped in the
+  /// Deletes what goes by the plan, and was not pinned since. Each deletion is durable by itself: who is stopped in the
   /// middle leaves the rest to the next run.
   package func apply(_ plans: [MachinePlan], interruption: Interruption = Interruption()) throws {
     let deletion = PointDeletion(vault, at: vaultTime.recordTime(at: vault.now()))
     for plan in plans {
       for entry in plan.going {
         if interruption.isRaised { throw Interrupted() }
-        try deletion.delete(
-          entry.point.id, subject: entry.subject, isFinal: false,
-          softDeleteSeconds: plan.rules.softDeleteSeconds)
+        do {
+          try deletion.delete(
+            entry.point.id, subject: entry.subject, isFinal: false,
+            softDeleteSeconds: plan.rules.softDeleteSeconds)
+        } catch let error as VaultError where error.code == .pinned {
+          vault.log.warning("\(error.message): it stays")
+        }
       }
     }
   }

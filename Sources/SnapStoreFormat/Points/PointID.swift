@@ -27,5 +27,8 @@ package struct PointID: Hashable, Sendable, Comparable, CustomStringConvertible 
 
   package var description: String { text }
 
+  /// When it was made, as far as its name says: to the second, and in an order.
+  package var timeText: Substring { text.prefix(16) }
+
   package static func < (left: PointID, right: PointID) -> Bool { left.text < right.text }
 }

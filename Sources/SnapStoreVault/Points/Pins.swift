@@ -14,10 +14,17 @@ package struct Pins: Sendable {
 }
 
 extension Vault {
-  /// Durable when it returns; false where the point was pinned already.
+  /// Durable when it returns; false where the point was pinned already. Throws `VaultError` where it
+  /// is being deleted at this moment: who deletes looks for the pin behind the tombstone.
   @discardableResult
   package func pin(_ point: PointID) throws -> Bool {
-    try store.put(.pin(point), PinRecord(point: point, time: now()).encoded())
+    let isNew = try store.put(.pin(point), PinRecord(point: point, time: now()).encoded())
+    guard try Tombstones(self, of: point).isWhole(point) else {
+      throw VaultError(
+        .aborted, "recovery point \(point) was deleted while it was pinned",
+        hint: "see whether it can be brought back: snapstore points --deleted")
+    }
+    return isNew
   }
 
   /// False where the point was not pinned.

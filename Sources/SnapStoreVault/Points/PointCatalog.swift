@@ -157,9 +157,15 @@ package struct PointCatalog: Sendable {
   }
 
   /// The point that a person means: `latest`, an ID, or the unique beginning of one. `machine`
-  /// narrows it down; `latest` needs it where the vault has more machines than one.
+  /// narrows it down; `latest` needs it where the vault has more machines than one. Of `latest`,
+  /// those that are `unreadable` and whose names are older are not considered, which the person
+  /// should be told: a clock may have been set back.
   package func resolve(_ text: String, machine: Name?) throws -> Entry {
     if let machine, !kept.contains(where: { $0.point.machine == machine }) {
+      // It may be one of those of which nothing can be read.
+      if let lost = unreadable.last(where: { text == "latest" || $0.id.text.hasPrefix(text) }) {
+        throw Self.unreadable(lost)
+      }
       throw VaultError(
         .notThere, "there is no recovery point of a machine named \(machine)", hint: machinesHint)
     }
@@ -173,8 +179,11 @@ package struct PointCatalog: Sendable {
         throw VaultError(
           .ambiguous, "the vault has points of \(machines.count) machines", hint: machinesHint)
       }
-      // The name of a point begins with its time: a newer one may be the one that is meant.
-      if let newer = unreadable.last, newer.id > last.point.id { throw Self.unreadable(newer) }
+      // The name of a point begins with its time: a newer one may be the one that is meant. Of two
+      // that were made in one second, neither name is the newer.
+      if let newer = unreadable.last, newer.id.timeText >= last.point.id.timeText {
+        throw Self.unreadable(newer)
+      }
       return last
     }
     let matches = candidates.filter { $0.point.id.text.hasPrefix(text) }

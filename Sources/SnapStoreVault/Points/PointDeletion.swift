@@ -34,13 +34,20 @@ package struct PointDeletion: Sendable {
 
   /// Deletes a point: for ever with `isFinal`, else so that it can be brought back for a while.
   /// `subject` is nil where the point can't be read. Durable when it returns the tombstone that
-  /// holds now, which may be one that was there.
+  /// holds now, which may be one that was there. Throws `VaultError` where the point is pinned.
   @discardableResult
   package func delete(
     _ point: PointID, subject: TombstoneRecord.Subject?, isFinal: Bool,
     softDeleteSeconds: UInt64 = SoftDelete.defaultSeconds
   ) throws -> TombstoneRecord {
-    try change(point) { newest in
+    func refusePinned() throws {
+      guard try vault.isThere(.pin(point)) else { return }
+      throw VaultError(
+        .pinned, "recovery point \(point) is pinned",
+        hint: "to let it go: snapstore point unpin \(point)")
+    }
+    try refusePinned()
+    let record = try change(point) { newest in
       if let record = newest?.record, record.state == .final || record.state == .deleted && !isFinal
       {
         return .holds(record)
@@ -49,6 +56,15 @@ package struct PointDeletion: Sendable {
         isFinal ? .final : .deleted, softDeleteSeconds: isFinal ? 0 : softDeleteSeconds,
         subject ?? newest?.record?.subject)
     }
+    guard record.state == .deleted else { return record }
+    do {
+      // It may have been pinned meanwhile; who pins looks for a tombstone afterwards too.
+      try refusePinned()
+    } catch {
+      _ = try undelete(point)
+      throw error
+    }
+    return record
   }
 
   /// Brings a deleted point back. Throws `VaultError` where it is gone for ever.
@@ -76,10 +92,12 @@ package struct PointDeletion: Sendable {
     return record
   }
 
-  /// Deletes for ever what was deleted long enough ago; returns which points. `isDry`: only tells.
+  /// Deletes for ever what was deleted long enough ago, but for what is pinned; returns which points.
+  /// `isDry`: only tells.
   package func finishSoftDeletes(at now: Timestamp, isDry: Bool) throws -> [PointID] {
+    let pins = try Pins(vault)
     let over = try Tombstones(vault).newest.values.compactMap(\.record).filter {
-      SoftDelete.isOver($0, at: now)
+      SoftDelete.isOver($0, at: now) && !pins.contains($0.name.point)
     }.sorted { $0.name < $1.name }
     if !isDry {
       for record in over where record.name.number < TombstoneName.maximumNumber {
@@ -104,7 +122,10 @@ package struct PointDeletion: Sendable {
     for _ in 0..<Self.maximumAttempts {
       let newest = try Tombstones(vault, of: point).newest[point]
       switch try next(newest) {
-      case .holds(let record): return record
+      case .holds(let record):
+        // Whoever put it may have been killed before it was durable.
+        try vault.store.synchronize(VaultFolder.tombstones)
+        return record
       case .step(let state, let seconds, let subject):
         guard newest?.name.number != TombstoneName.maximumNumber else {
           throw VaultError(

@@ -64,7 +64,7 @@ struct ChangeLog<Record: ChangeRecord>: Sendable {
 
   /// Takes the next step after the newest change, as `next` says, which gets a name for it and is
   /// asked again where somebody else was first; nil: nothing has to be changed. Durable, in two
-  /// copies, when it returns.
+  /// copies, when it returns; so is what nothing had to be changed about.
   func append(
     to subject: Name, _ next: (_ newest: Change?, ChangeName) throws -> Record?
   ) throws -> Record? {
@@ -78,7 +78,11 @@ struct ChangeLog<Record: ChangeRecord>: Sendable {
           hint: "verify the vault: snapstore verify")
       }
       let name = ChangeName(subject, number: number + 1)
-      guard let record = try next(change, name) else { return nil }
+      guard let record = try next(change, name) else {
+        // It rests on a change of which the author may have been killed before it was durable.
+        try vault.store.synchronize(Record.folder)
+        return nil
+      }
       precondition(record.name == name)
       if try put(record) { return record }
     }

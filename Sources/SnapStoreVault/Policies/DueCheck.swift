@@ -2,12 +2,14 @@ package import SnapStoreFormat
 internal import SnapStoreIO
 
 /// Tells which machines are to be backed up now: those whose policy has a schedule, the last moment
-/// of which lies behind their newest point. Points that were made with a wrong clock don't count.
+/// of which lies behind their newest point. Points that say to be of the future, or are far ahead of
+/// the vault's time, don't count. One whose clock was behind another's does: that a backup was made
+/// then is no less true.
 package struct DueCheck: Sendable {
   /// How it stands with one machine.
   package struct Standing: Sendable {
     package var policy: Policies.Policy
-    /// The time of the newest point made with a right clock; nil where there is none.
+    /// The time of the newest point that counts; nil where there is none.
     package var newest: Timestamp?
     /// When a backup was to be made last; nil where the policy has no schedule.
     package var scheduled: Timestamp?
@@ -38,7 +40,7 @@ package struct DueCheck: Sendable {
     let policy = try policies.policy(named: machine.assignment.policy)
     let zone = try TimeZoneFiles.rules(named: policy.settings.zone, calls: calls)
     let newest = catalog.entries(of: machine.name).map(\.point)
-      .filter { !vaultTime.isSuspect($0, at: now) }.map(\.time).max()
+      .filter { !vaultTime.isAhead($0, at: now) }.map(\.time).max()
     return Standing(
       policy: policy, newest: newest,
       scheduled: policy.settings.schedule?.lastOccurrence(atOrBefore: now, zone: zone))

@@ -134,12 +134,12 @@ package final class Session: Sendable {
     return try store.putHeld(.session(id), record.encoded())
   }
 
+  /// The tombstones come first: a collection deletes a point, then its tombstone, and who looked the
+  /// other way round could see the point before the one and nothing after the other.
   private static func isStillThere(_ point: PointID, _ vault: Vault) throws -> Bool {
+    guard try Tombstones(vault, of: point).isWhole(point) else { return false }
     let names = Set(try vault.store.list(VaultFolder.points).map(\.name))
-    guard names.contains(.point(point, copy: 1)) || names.contains(.point(point, copy: 2)) else {
-      return false
-    }
-    return try Tombstones(vault, of: point).isWhole(point)
+    return names.contains(.point(point, copy: 1)) || names.contains(.point(point, copy: 2))
   }
 
   /// The store through which the session writes, so that its bytes are counted.

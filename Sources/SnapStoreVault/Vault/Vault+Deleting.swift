@@ -99,20 +99,25 @@ extension Vault {
     Set(try store.list(VaultFolder.points).compactMap { PointID($0.name.key.dropLast(2)) })
   }
 
-  /// Records of damage of which every finding lies in a pack that is gone, or is of what nothing
-  /// needs.
+  package func listDamage() throws -> [SerialName] {
+    try store.list(VaultFolder.damage).compactMap { SerialName($0.name.key) }
+  }
+
+  /// Of the records of damage that were listed before `packs` and before what is needed was marked,
+  /// those of which every finding lies in a pack that is gone, or is of what nothing needs.
   package func deleteOldDamage(
-    packs: Set<SerialName>, isNeeded: (ChunkID) throws -> Bool
+    among listed: [SerialName], packs: Set<SerialName>, isNeeded: (ChunkID) throws -> Bool
   ) throws -> UInt64 {
     var old: [ObjectName] = []
-    for object in try store.list(VaultFolder.damage) {
-      guard let name = SerialName(object.name.key),
-        let record = try readable({ try KnownDamage.read(object.name, name, self) })
-      else { continue }
+    for name in listed {
+      let object = ObjectName.damage(name)
+      guard let record = try readable({ try KnownDamage.read(object, name, self) }) else {
+        continue
+      }
       let isOld = try record.findings.allSatisfy { finding in
         try finding.address.map { !packs.contains($0.pack) } ?? !isNeeded(finding.id)
       }
-      if isOld { old.append(object.name) }
+      if isOld { old.append(object) }
     }
     return try delete(old)
   }

@@ -14,6 +14,8 @@ package struct VaultError: Error, Equatable, Sendable, CustomStringConvertible {
     case ambiguous
     /// The request can't be done as things are: it has to be another one.
     case misuse
+    /// The point is pinned, and stays.
+    case pinned
     /// Stored bytes are damaged and no good copy is left.
     case damaged
     /// The vault is of another region than this host.

@@ -108,8 +108,12 @@ package struct VaultTime: Sendable {
   /// clock that was far ahead is right once the vault's time has come as far: a machine that was
   /// not backed up for weeks looks like a wrong clock at first.
   package func isSuspect(_ point: RecoveryPoint, at wall: Timestamp) -> Bool {
-    if point.clock?.suspicion == .behind { return true }
-    return point.time.seconds > wall.seconds + Self.toleranceBehind
+    point.clock?.suspicion == .behind || isAhead(point, at: wall)
+  }
+
+  /// Whether a point says that it is of a time that has not come yet.
+  package func isAhead(_ point: RecoveryPoint, at wall: Timestamp) -> Bool {
+    point.time.seconds > wall.seconds + Self.toleranceBehind
       || Self.isAhead(point.time, of: time(at: wall))
   }
 }
