@@ -91,7 +91,9 @@ package final class SyntheticDiskCalls: SystemCalls {
   package func fileSystem(_ file: Int32) throws(Errno) -> FileSystemStatus {
     try base.fileSystem(file)
   }
-  package func tryLock(_ file: Int32) throws(Errno) -> Bool { try base.tryLock(file) }
+  package func tryLock(_ file: Int32, isShared: Bool) throws(Errno) -> Bool {
+    try base.tryLock(file, isShared: isShared)
+  }
   package func isLocked(_ file: Int32, byte: UInt64) throws(Errno) -> Bool {
     try base.isLocked(file, byte: byte)
   }

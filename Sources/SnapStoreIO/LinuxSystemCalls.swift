@@ -108,9 +108,9 @@ package struct LinuxSystemCalls: SystemCalls {
     return UInt64(try check(Int(position)))
   }
 
-  package func tryLock(_ file: Int32) throws(Errno) -> Bool {
+  package func tryLock(_ file: Int32, isShared: Bool) throws(Errno) -> Bool {
     do throws(Errno) {
-      try check(flock(file, LOCK_EX | LOCK_NB))
+      try check(flock(file, (isShared ? LOCK_SH : LOCK_EX) | LOCK_NB))
       return true
     } catch .wouldBlock {
       return false

@@ -157,7 +157,7 @@ package final class LocalObjectStore: ObjectStore {
 
   package func isHeld(_ name: ObjectName) throws -> Bool {
     guard let file = try openFile(name) else { return false }
-    return try !file.tryLock()
+    return try file.isLocked()
   }
 
   /// Removes what dead writers left in `unfinished`; returns how many files that were.

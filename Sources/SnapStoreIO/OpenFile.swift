@@ -165,7 +165,15 @@ package final class OpenFile: Sendable {
   }
 
   /// False if another open file holds the lock.
-  package func tryLock() throws(IOError) -> Bool {
-    try system("lock", path) { () throws(Errno) in try calls.tryLock(descriptor) }
+  package func tryLock() throws(IOError) -> Bool { try lock(isShared: false) }
+
+  /// Whether another open file holds the lock. Asked for by a shared one, so that two who ask don't
+  /// take each other for the holder.
+  package func isLocked() throws(IOError) -> Bool { try !lock(isShared: true) }
+
+  private func lock(isShared: Bool) throws(IOError) -> Bool {
+    try system("lock", path) { () throws(Errno) in
+      try calls.tryLock(descriptor, isShared: isShared)
+    }
   }
 }

@@ -59,7 +59,9 @@ final class FaultyReads: SystemCalls {
   func seek(_ file: Int32, _ target: SeekTarget) throws(Errno) -> UInt64 {
     try base.seek(file, target)
   }
-  func tryLock(_ file: Int32) throws(Errno) -> Bool { try base.tryLock(file) }
+  func tryLock(_ file: Int32, isShared: Bool) throws(Errno) -> Bool {
+    try base.tryLock(file, isShared: isShared)
+  }
   func isLocked(_ file: Int32, byte: UInt64) throws(Errno) -> Bool {
     try base.isLocked(file, byte: byte)
   }

@@ -89,7 +89,9 @@ struct SessionDurabilityTests {
 
   /// Whoever says that something is done already, as a repeated command does, has made it durable:
   /// who did it may have been killed before that.
-  @Test(arguments: [VaultFolder.tombstones, VaultFolder.pins, VaultFolder.policies, VaultFolder.features])
+  @Test(arguments: [
+    VaultFolder.tombstones, VaultFolder.pins, VaultFolder.policies, VaultFolder.features,
+  ])
   func whatWasDoneAlready(_ folder: String) throws {
     let system = SimulatedFixture.newSystem()
     let fixture = SimulatedFixture(system, seed: 1)

@@ -57,7 +57,7 @@ import Testing
     let path = try directory.write([1], to: "locked")
     let access = FileAccess.read(followLinks: false)
     let file = try calls.open(path, in: calls.workingDirectory, access)
-    #expect(try calls.tryLock(file))
+    #expect(try calls.tryLock(file, isShared: false))
     let childs = dup(file)
     defer { close(childs) }
     let other = try OpenFile(path, access, calls: calls)

@@ -216,9 +216,9 @@ package final class FaultySystemCalls: SystemCalls {
     return try base.seek(file, target)
   }
 
-  package func tryLock(_ file: Int32) throws(Errno) -> Bool {
+  package func tryLock(_ file: Int32, isShared: Bool) throws(Errno) -> Bool {
     if case .grants = try enter(.tryLock, file) { return true }
-    return try base.tryLock(file)
+    return try base.tryLock(file, isShared: isShared)
   }
 
   package func isLocked(_ file: Int32, byte: UInt64) throws(Errno) -> Bool {

@@ -163,10 +163,11 @@ extension SimulatedFileSystem {
     }
   }
 
-  package func tryLock(_ file: Int32) throws(Errno) -> Bool {
+  /// A shared lock is not remembered: who takes one here only asks.
+  package func tryLock(_ file: Int32, isShared: Bool) throws(Errno) -> Bool {
     try perform(.tryLock, file) { (state, number) throws(Errno) in
       if let holder = state.inode(number).lockedBy { return holder == file }
-      state.inodes[number]?.lockedBy = file
+      if !isShared { state.inodes[number]?.lockedBy = file }
       return true
     }
   }
