@@ -4,23 +4,26 @@
     curve.py --snapstore .build/release/snapstore --work /var/tmp/curve [--mib 512] [--runs 3]
 
 Synthetic disks of 1, 2, 4 and 8 times --mib, each backed up, backed up again unchanged, restored and
-verified; then the bytes of the largest as 1, 2, 4, 8 and 16 disks of one machine. Warm caches,
-everything once in each run, medians. Seconds in proportion to the data, and the same for any number
-of disks, are what is promised.
+verified; then the bytes of the largest as 1, 2, 4, 8 and 16 disks of one machine; then these bytes
+scattered over a sparse disk of 4 TiB, of which 1, 2, 4 and 8 percent are overwritten before each
+backup, in pieces of 256 KiB. Warm caches, everything once in each run, medians. Promised are seconds in
+proportion to the data, the same for any number of disks, and a new point that costs what changed,
+besides reading the data once.
 """
 
 import argparse
 import json
 import os
+import random
 import statistics
 import sys
 import time
 from pathlib import Path
 
-from accounting import MIB, HarnessError, allocated_bytes
+from accounting import MIB, HarnessError, allocated_bytes, settle
 from chart import curve
-from images import split
-from measuring import Plan, measure_run, scratch
+from images import EXTENT, copy, split
+from measuring import Plan, make_peer, measure_run, scratch
 from reporting import host, print_progress
 from synthesize import parse_arguments as parse_image_options
 from synthesize import synthesize
@@ -28,6 +31,9 @@ from synthesize import synthesize
 WORKS = {"W1": "first backup", "W2": "unchanged", "W4": "restore", "W5": "verify"}
 AMOUNTS = (1, 2, 4, 8)
 DISKS = (1, 2, 4, 8, 16)
+CHURN_PERCENTS = (1, 2, 4, 8)
+CHURN_PIECE = 256 * 1024
+LARGE_DISK = 4 << 40
 
 
 def parse_arguments():
@@ -81,6 +87,62 @@ def measure(options, work):
     return cases, measurements
 
 
+def scatter(image, disk):
+    """Writes the extents of an image to a sparse disk, as far apart as they can be; returns where."""
+    count = image.stat().st_size // EXTENT
+    places = [number * (LARGE_DISK // count // EXTENT) * EXTENT for number in range(count)]
+    with open(image, "rb", buffering=0) as source, open(disk, "wb", buffering=0) as target:
+        target.truncate(LARGE_DISK)
+        for number, place in enumerate(places):
+            start = number * EXTENT
+            copy(source, target, range(start, start + EXTENT), start - place)
+    return places
+
+
+def overwrite(disk, places, percent, seed):
+    """Writes noise over so much of the disk's data."""
+    source = random.Random(seed)
+    blocks = (EXTENT - CHURN_PIECE) // 4096
+    with open(disk, "r+b", buffering=0) as file:
+        for _ in range(max(1, len(places) * EXTENT * percent // 100 // CHURN_PIECE)):
+            offset = source.choice(places) + 4096 * source.randrange(blocks + 1)
+            os.pwrite(file.fileno(), source.randbytes(CHURN_PIECE), offset)
+
+
+def measure_churn(options, image, work):
+    """What new points of a disk of 4 TiB cost, by how much of its data was overwritten: medians."""
+    disk = work / "large.img"
+    places = scatter(image, disk)
+    binaries = {"snapstore": os.path.abspath(options.snapstore)}
+    plan = Plan({}, ["large"], work, 1, ["warm"], binaries, [])
+    figures = {percent: [] for percent in CHURN_PERCENTS}
+    with scratch(work / "churn") as directory:
+        peer = make_peer("snapstore", plan, plan.names, directory / "snapstore")
+        peer.create()
+        peer.backup("first", [disk])
+        for number in range(options.runs):
+            for percent in CHURN_PERCENTS:
+                overwrite(disk, places, percent, f"{number} {percent}")
+                settle([disk], "warm")
+                usage = peer.backup("churn", [disk])
+                summary = peer.summary()
+                print(f"{percent} % churn: {usage.wall_seconds:.2f} s", file=sys.stderr, flush=True)
+                figures[percent].append(
+                    {
+                        "seconds": usage.wall_seconds,
+                        "cpu_seconds": usage.cpu_seconds,
+                        "peak_bytes": usage.peak_bytes,
+                        "new_bytes": summary["new_bytes"],
+                        "stored_bytes": summary["stored_bytes"],
+                    }
+                )
+    return [
+        {"percent": percent, "data_bytes": allocated_bytes(disk)}
+        | {key: statistics.median(row[key] for row in rows) for key in rows[0]}
+        for percent, rows in figures.items()
+    ]
+
+
 def points(kind, cases, measurements):
     """The medians of one kind of case, for chart and table."""
     result = []
@@ -113,6 +175,14 @@ def table(document):
             cells.append(f"{max(point['peak_bytes'].values()) / MIB:.0f} MiB")
             lines.append("| " + " | ".join(cells) + " |")
         lines.append("")
+    lines.append("| overwritten of a disk of 4 TiB | data | seconds | CPU seconds | new | stored |")
+    lines.append("|---" * 6 + "|")
+    for row in document["churn"]:
+        lines.append(
+            f"| {row['percent']} % | {row['data_bytes'] / MIB:,.0f} MiB | {row['seconds']:.2f} s | "
+            f"{row['cpu_seconds']:.2f} s | {row['new_bytes'] / MIB:.0f} MiB | "
+            f"{row['stored_bytes'] / MIB:.0f} MiB |"
+        )
     return "\n".join(lines)
 
 
@@ -130,6 +200,7 @@ def main():
                 "works": WORKS,
                 "amounts": points("amounts", cases, measurements),
                 "disks": points("disks", cases, measurements),
+                "churn": measure_churn(options, cases["disks", 1].backups["W1"][0], work),
             }
     except HarnessError as error:
         print(f"curve.py: error: {error}", file=sys.stderr)

@@ -64,6 +64,13 @@ def check_figures(figures, shares):
     check(rows["W2", "snapstore"]["added_bytes"] < MIB, "unchanged disks were stored again")
 
 
+def check_curve(figures):
+    """What a new point stores follows what was overwritten, though the disk has 4 TiB."""
+    first, *_, last = figures["churn"]
+    least, most = first["stored_bytes"] * 3, first["stored_bytes"] * 16
+    check(least < last["stored_bytes"] < most, f"stored by churn: {first} … {last}")
+
+
 def check_charts(work, figures):
     """The charts are XML, and show each peer's bar."""
     text = (work / "chart.svg").read_text()
@@ -94,6 +101,7 @@ def main():
     figures = json.loads((work / "figures.json").read_text())
     check_figures(figures, shares)
     check_charts(work, figures)
+    check_curve(json.loads((work / "curve.json").read_text()))
     check(not list((work / "runs").iterdir()), "something was left behind")
     shutil.rmtree(work)
     print("The harness works.")
