@@ -8,8 +8,8 @@ internal import SystemPackage
 /// buffers; small and odd parts take the usual way. Both see the same file: the kernel writes out
 /// and drops the cached pages that a direct call touches.
 ///
-/// What the cache has already, or most of it, is taken from there. Nothing here promises durability: that is for
-/// `synchronize`, as ever.
+/// What the cache has already, or most of it, is taken from there. Nothing here promises
+/// durability: that is for `synchronize`, as ever.
 final class DirectPath: Sendable {
   /// Offsets, lengths and memory of a direct call are multiples of this.
   static let alignment = 4096
