@@ -54,7 +54,8 @@ package struct Vault: Sendable, CustomStringConvertible {
   }
 
   /// Opens the vault in a store. Where its descriptor is lost or damaged, the copy in a recovery
-  /// point is used, and a warning logged.
+  /// point is used, and a warning logged; but not where a newer program wrote it: what that asks of
+  /// who works on the vault, the copy need not say.
   package static func open(_ store: any ObjectStore, host: HostSystem, log: Logger) throws -> Vault
   {
     try refuseUnknownFeatures(store)
@@ -67,7 +68,9 @@ package struct Vault: Sendable, CustomStringConvertible {
       }
       descriptor = try VaultDescriptor(decoding: bytes.rawSpan)
     } catch {
-      guard let copy = try descriptorFromPoints(store) else { throw openingError(error, store) }
+      guard (error as? FormatError)?.code != .unsupported,
+        let copy = try descriptorFromPoints(store)
+      else { throw openingError(error, store) }
       log.warning("the vault's descriptor can't be used, but a recovery point has a copy: \(error)")
       descriptor = copy
     }
