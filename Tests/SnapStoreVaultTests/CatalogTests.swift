@@ -114,6 +114,40 @@ struct CatalogTests {
     #expect(try PointCatalog(fixture.vault).entries.isEmpty)
   }
 
+  @Test("what a reader would refuse is no point: the highest sequence has none behind it")
+  func unreadableSuccessor() throws {
+    let fixture = try CatalogFixture()
+    let vault = fixture.vault
+    let web = try #require(Name("web"))
+    let session = try Session.beginWriting(vault, leaningOn: [])
+    let hash = [UInt8](repeating: 7, count: 32)
+    for (sequence, previous) in [
+      (UInt64(Int64.max) + 1, [hash]), (1, Array(repeating: hash, count: 65_537)), (0, []),
+    ] {
+      var point = try fixture.point(
+        "web", sequence: 1, random: 5, session: session, previous: previous)
+      point.sequence = sequence
+      let error = #expect(throws: VaultError.self) { try session.commit(point) }
+      #expect(error?.code == .damaged)
+    }
+    var late = try fixture.point("web", sequence: 1, random: 5, session: session, previous: [])
+    late.time = Timestamp(seconds: 253_402_300_800)
+    #expect(throws: VaultError.self) { try session.commit(late) }
+    #expect(try vault.store.list(VaultFolder.points).isEmpty)
+
+    let last = try fixture.point(
+      "web", sequence: 1, random: 5, session: session, previous: [])
+    var highest = last
+    highest.sequence = UInt64(Int64.max)
+    try session.commit(highest)
+    let catalog = try PointCatalog(vault)
+    let error = #expect(throws: VaultError.self) { try catalog.nextSequence(of: web) }
+    #expect(error?.hint?.contains("snapstore point delete \(last.id) --now --yes") == true)
+    #expect(try catalog.nextSequence(of: try #require(Name("db"))) == 1)
+    try PointDeletion(vault, catalog).delete(last.id, subject: nil, isFinal: true)
+    #expect(try PointCatalog(vault).nextSequence(of: web) == 1)
+  }
+
   @Test("latest, a prefix, and what is wrong with either")
   func resolve() throws {
     let fixture = try CatalogFixture()

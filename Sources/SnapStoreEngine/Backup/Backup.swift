@@ -143,7 +143,7 @@ package struct Backup: Sendable {
     }
     return RecoveryPoint(
       id: PointID(time: time, random: UInt32(truncatingIfNeeded: vault.host.randomness.next())),
-      machine: machine, session: session.id, sequence: catalog.nextSequence(of: machine),
+      machine: machine, session: session.id, sequence: try catalog.nextSequence(of: machine),
       time: time, consistency: isStable ? .crash : .inconsistent,
       evidence: isStable
         ? "no disk was seen to change while it was read"

@@ -162,6 +162,7 @@ package struct RecoveryPoint: Equatable, Sendable {
   package static let hashByteCount = 32
   /// More disks than the tool's own limit, so that the format need not change with it.
   package static let maximumDisks = 4096
+  package static let maximumSequence = UInt64(Int64.max)
 
   package var id: PointID
   package var machine: Name
@@ -253,7 +254,7 @@ package struct RecoveryPoint: Equatable, Sendable {
     machine = try Name(from: &identity)
     session = try SessionID(from: &identity)
     sequence = try identity.uint64()
-    guard sequence > 0, sequence <= UInt64(Int64.max) else {
+    guard 1...Self.maximumSequence ~= sequence else {
       throw .damaged("the sequence number is \(sequence)")
     }
     time = try Timestamp(from: &identity)

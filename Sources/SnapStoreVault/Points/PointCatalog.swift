@@ -125,9 +125,16 @@ package struct PointCatalog: Sendable {
     kept.last { $0.point.machine == machine && $0.point.clock?.suspicion == nil }
   }
 
-  /// The sequence number that the machine's next point gets. Deleted points count for it.
-  package func nextSequence(of machine: Name) -> UInt64 {
-    (kept.last { $0.point.machine == machine }?.point.sequence ?? 0) + 1
+  /// The sequence number that the machine's next point gets. Deleted points count for it. Throws
+  /// where there is no higher one: no honest point comes near it.
+  package func nextSequence(of machine: Name) throws -> UInt64 {
+    guard let last = kept.last(where: { $0.point.machine == machine })?.point else { return 1 }
+    guard last.sequence < RecoveryPoint.maximumSequence else {
+      throw VaultError(
+        .damaged, "no sequence number follows that of recovery point \(last.id)",
+        hint: "delete it: snapstore point delete \(last.id) --now --yes")
+    }
+    return last.sequence + 1
   }
 
   /// The hashes of the machine's points, deleted or not, to which no other point links.

@@ -171,6 +171,7 @@ package final class Session: Sendable {
   package func commit(_ point: RecoveryPoint) throws {
     precondition(purpose == .write && point.session == id)
     let bytes = point.encoded()
+    try Self.checkReadable(bytes, point)
     for copy in 1...2 {
       guard try store.put(.point(point.id, copy: copy), bytes) else {
         throw VaultError(
@@ -190,6 +191,21 @@ package final class Session: Sendable {
     } catch {
       vault.log.warning("the point is there, but its outcome has no second copy: \(error)")
     }
+  }
+
+  /// What a reader would refuse must not be reported as a point: the clock, or what the vault says
+  /// of the points before, may lead beyond the limits of the format.
+  private static func checkReadable(_ bytes: [UInt8], _ point: RecoveryPoint) throws {
+    let problem: String
+    do throws(FormatError) {
+      if try RecoveryPoint(decoding: bytes.rawSpan) == point { return }
+      problem = "it would be read as another"
+    } catch {
+      problem = error.problem
+    }
+    throw VaultError(
+      .damaged, "recovery point \(point.id) could not be read again: \(problem)",
+      hint: "look at this machine's clock, and verify the vault: snapstore verify")
   }
 
   /// How many bytes `commit` will add for this point; the figures in it do not change that.
