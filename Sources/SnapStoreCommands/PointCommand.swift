@@ -80,14 +80,12 @@ struct PointDeleteCommand: ParsableCommand {
   private func answer(
     _ console: Console, _ id: PointID, _ record: TombstoneRecord, _ vault: Vault
   ) throws {
-    let until = Timestamp(
-      seconds: record.time.seconds &+ Int64(clamping: record.softDeleteSeconds))
     let isFinal = record.state == .final
     if console.isJSON {
       try console.print([
         "type": "summary", "point": .string(id.text), "deleted": true,
         "final": .bool(isFinal),
-        "undelete_until": isFinal ? .null : .string(until.rfc3339),
+        "undelete_until": isFinal ? .null : .string(record.until.rfc3339),
       ])
     } else if isFinal {
       try console.print(
@@ -99,7 +97,7 @@ struct PointDeleteCommand: ParsableCommand {
       try console.print(
         """
         Recovery point \(id) is deleted
-        Until \(until.rfc3339) it can be brought back: snapstore point undelete \(id)
+        Until \(record.until.rfc3339) it can be brought back: snapstore point undelete \(id)
         """)
     }
   }

@@ -55,7 +55,8 @@ package final class Progress: Sendable {
     state.withLock { $0 = State(totalByteCount: total) }
   }
 
+  /// Wraps: a hostile vault may say that it has more than there is, and this is for people only.
   func add(_ byteCount: UInt64) {
-    state.withLock { $0.doneByteCount += byteCount }
+    state.withLock { $0.doneByteCount &+= byteCount }
   }
 }

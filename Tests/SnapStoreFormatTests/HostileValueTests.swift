@@ -45,6 +45,20 @@ import Testing
     #expect(try Self.descriptor(section: 2) { $0 = Array(repeating: 1, count: count) } == .damaged)
   }
 
+  @Test(
+    "a deletion that can be taken back for longer than there is time",
+    arguments: [
+      (1, .max), (1, 1 << 63), (253_402_300_799, 1), (-62_135_596_800, .max),
+    ] as [(Int64, UInt64)])
+  func endlessSoftDelete(_ seconds: Int64, _ softDeleteSeconds: UInt64) throws {
+    let record = TombstoneRecord(
+      name: TombstoneName(point: try #require(PointID("20261122T100000Z-4e4a36")), number: 1),
+      state: .deleted, time: Timestamp(seconds: seconds), softDeleteSeconds: softDeleteSeconds,
+      subject: nil)
+    let decoded = try TombstoneRecord(decoding: record.encoded().rawSpan)
+    #expect(decoded.until.rfc3339 == "9999-12-31T23:59:59Z")
+  }
+
   @Test func everySectionOfAnObjectMustEndWhereItsValuesEnd() throws {
     let point = try Sample.point().encoded()
     for type in UInt32(1)...5 {

@@ -77,8 +77,8 @@ package struct Collect: Sendable {
 extension Collect.Report {
   /// Figures of what was done add up; of what is left, the last ones hold.
   fileprivate mutating func add(_ round: Collect.Report) {
-    freedByteCount += round.freedByteCount
-    copiedByteCount += round.copiedByteCount
+    freedByteCount &+= round.freedByteCount
+    copiedByteCount &+= round.copiedByteCount
     deletedPackCount += round.deletedPackCount
     deletedPointCount += round.deletedPointCount
     liveByteCount = round.liveByteCount

@@ -19,15 +19,15 @@ struct CollectionCleaning {
   ) throws {
     for pack in deletions.packs {
       if interruption.isRaised { throw Interrupted() }
-      if try vault.deletePack(pack) { freedByteCount += packSizes[pack] ?? 0 }
+      if try vault.deletePack(pack) { freedByteCount &+= packSizes[pack] ?? 0 }
     }
-    for point in deletions.points { freedByteCount += try vault.deletePoint(point) }
-    for session in deletions.sessions { freedByteCount += try vault.deleteSession(session) }
-    for session in deletions.outcomes { freedByteCount += try vault.deleteOutcome(session) }
+    for point in deletions.points { freedByteCount &+= try vault.deletePoint(point) }
+    for session in deletions.sessions { freedByteCount &+= try vault.deleteSession(session) }
+    for session in deletions.outcomes { freedByteCount &+= try vault.deleteOutcome(session) }
   }
 
   mutating func deleteUnreadable(_ points: [PointID]) throws {
-    for point in points { freedByteCount += try vault.deletePoint(point) }
+    for point in points { freedByteCount &+= try vault.deletePoint(point) }
   }
 
   /// Old epochs, tombstones that explain nothing any more, records of damage to packs that are
@@ -35,11 +35,11 @@ struct CollectionCleaning {
   mutating func deleteWhatIsObsolete(
     damage: [SerialName], packs: Set<SerialName>, isNeeded: (ChunkID) throws -> Bool
   ) throws {
-    freedByteCount += try vault.deleteOldEpochs()
-    freedByteCount += try vault.deleteOldTombstones()
-    freedByteCount += try vault.deleteOldPins()
-    freedByteCount += try vault.deleteOldDamage(
+    freedByteCount &+= try vault.deleteOldEpochs()
+    freedByteCount &+= try vault.deleteOldTombstones()
+    freedByteCount &+= try vault.deleteOldPins()
+    freedByteCount &+= try vault.deleteOldDamage(
       among: damage, packs: packs, isNeeded: isNeeded)
-    freedByteCount += try vault.deleteOldVerifications()
+    freedByteCount &+= try vault.deleteOldVerifications()
   }
 }

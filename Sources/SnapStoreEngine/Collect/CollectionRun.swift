@@ -192,7 +192,7 @@ struct CollectionRun {
     try cleaning.deleteWhatIsObsolete(
       damage: damage, packs: Set(session.packs.keys).subtracting(verdict.doomed),
       isNeeded: { try marks.isMarkedSomewhere($0) })
-    report.freedByteCount += cleaning.freedByteCount
+    report.freedByteCount &+= cleaning.freedByteCount
     report.deletedPackCount = deletions.packs.count
     report.deletedPointCount = deletions.points.count + points.unreadable.count
     IndexMerge(session: session, doomed: verdict.doomed, interruption: options.interruption)
@@ -210,11 +210,11 @@ struct CollectionRun {
     let condemned = Set(verdict.condemned.map(\.pack))
     let doomed = Set(verdict.doomed)
     for pack in plan where !doomed.contains(pack.name) {
-      report.liveByteCount += pack.liveByteCount
+      report.liveByteCount &+= pack.liveByteCount
       if condemned.contains(pack.name) {
-        report.waitingByteCount += pack.byteCount
+        report.waitingByteCount &+= pack.byteCount
       } else {
-        report.deadByteCount += pack.deadByteCount
+        report.deadByteCount &+= pack.deadByteCount
       }
     }
   }
@@ -225,9 +225,9 @@ struct CollectionRun {
   ) {
     let going = Set(verdict.condemned.map(\.pack)).union(verdict.doomed)
     for pack in plan where going.contains(pack.name) {
-      report.freedByteCount += pack.byteCount
+      report.freedByteCount &+= pack.byteCount
       if copied.contains(pack.name) {
-        report.copiedByteCount += pack.liveByteCount
+        report.copiedByteCount &+= pack.liveByteCount
         report.freedByteCount -= min(report.freedByteCount, pack.liveByteCount)
       }
       report.deletedPackCount += 1

@@ -56,6 +56,12 @@ package struct TombstoneRecord: Equatable, Sendable {
     self.subject = subject
   }
 
+  /// Until when the point can be brought back; at the latest, the last time that a vault can name.
+  package var until: Timestamp {
+    let left = Timestamp.secondsRange.upperBound - time.seconds
+    return Timestamp(seconds: time.seconds + min(left, Int64(clamping: softDeleteSeconds)))
+  }
+
   package func encoded() -> [UInt8] {
     var identity = ByteWriter()
     identity.append(text: name.point.text)

@@ -3,6 +3,9 @@ package struct Timestamp: Hashable, Sendable, Comparable {
   package var seconds: Int64
   package var nanoseconds: UInt32
 
+  /// The first and the last second that a vault can name: of year 1, and of year 9999.
+  package static let secondsRange: ClosedRange<Int64> = -62_135_596_800...253_402_300_799
+
   package init(seconds: Int64, nanoseconds: UInt32 = 0) {
     self.seconds = seconds
     self.nanoseconds = nanoseconds
@@ -15,7 +18,7 @@ package struct Timestamp: Hashable, Sendable, Comparable {
   package init(from reader: inout ByteReader) throws(FormatError) {
     seconds = try reader.int64()
     nanoseconds = try reader.uint32()
-    guard nanoseconds < 1_000_000_000, (-62_135_596_800...253_402_300_799).contains(seconds) else {
+    guard nanoseconds < 1_000_000_000, Self.secondsRange.contains(seconds) else {
       throw .damaged("a time is out of range", at: reader.offset)
     }
   }

@@ -2,7 +2,8 @@ internal import Logging
 package import SnapStoreFormat
 internal import SnapStoreIO
 
-/// What only a collection does, after it has decided. Each returns how many bytes it freed.
+/// What only a collection does, after it has decided. Each returns how many bytes it freed: by what
+/// the store says of objects, which need not be true, so that sums of it wrap.
 extension Vault {
   /// Makes a decision; false where another one was made meanwhile. Durable, with its copy, when it
   /// returns.
@@ -38,7 +39,7 @@ extension Vault {
     var freed: UInt64 = 0
     for name in names {
       let byteCount = try readable { try store.open(name)?.byteCount } ?? 0
-      if try store.delete(name) { freed += byteCount }
+      if try store.delete(name) { freed &+= byteCount }
     }
     return freed
   }
@@ -81,7 +82,7 @@ extension Vault {
           !explained.contains($0.hash) && $0.sequence < newest[$0.machine] ?? 0
         }) ?? true
       else { continue }
-      freed += try delete(all.sorted().map { .tombstone($0) })
+      freed &+= try delete(all.sorted().map { .tombstone($0) })
     }
     return freed
   }

@@ -23,7 +23,8 @@ package struct VaultSummary: Sendable {
     for folder in VaultFolder.all + [""] {
       for object in try vault.store.list(folder) {
         guard !folder.isEmpty || object.name == .vaultDescriptor else { continue }
-        storedByteCount += object.byteCount
+        // Sparse files in the place of objects may add up to more than there is.
+        storedByteCount &+= object.byteCount
         if folder == VaultFolder.index { indexSegmentCount += 1 }
       }
     }
