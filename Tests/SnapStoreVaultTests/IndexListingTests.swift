@@ -74,6 +74,36 @@ struct IndexListingTests {
     #expect(index.lost.isEmpty)
   }
 
+  @Test("a table of far more packs than there are is not read: it is memory for nothing")
+  func madeUpPacks() throws {
+    let names = try fixture.putSegments(3)
+    let real = try ChunkIndex(session: try fixture.session(), memory: 1 << 22).coveredPacks
+    let most = 1 << 17
+    let madeUp = (0..<UInt64(most + 2 * names.count + 1)).map { number in
+      CoveredPack(
+        name: SerialName(session: SessionID(high: 1, low: 2), number: number), byteCount: 9)
+    }
+    // There is room for so many beside the real ones, and for one more there is not.
+    for (count, isRead) in [(most + names.count, true), (most + names.count + 1, false)] {
+      let segment = try fixture.putSegment(Array(madeUp.prefix(count)))
+      let reads = Lock(0)
+      let session = try fixture.session { store in
+        ObservedStore(store) { event in
+          guard case .read(let name, let byteCount) = event, name.folder == VaultFolder.index else {
+            return
+          }
+          reads.withLock { $0 = max($0, byteCount) }
+        }
+      }
+      let index = try ChunkIndex(session: session, memory: 1 << 22)
+      #expect(index.coveredPacks.count == real.count + (isRead ? count : 0))
+      #expect(index.coveredPacks.isSuperset(of: real))
+      #expect((reads.withLock { $0 } >= count * CoveredPack.byteCount) == isRead)
+      #expect(try fixture.store.delete(IndexMergeFixture.segment(segment)))
+    }
+    try fixture.expectAllFound()
+  }
+
   @Test("a segment that is lost makes the index incomplete")
   func lost() throws {
     let names = try fixture.putSegments(3)

@@ -145,6 +145,28 @@ struct IndexMergeTests {
     try fixture.expectAllFound()
   }
 
+  @Test("segments that name more packs than there are stay, and their tables are not read")
+  func madeUpPacks() throws {
+    let names = try fixture.putSegments(9)
+    let madeUp = (0..<UInt64(100)).map { number in
+      CoveredPack(
+        name: SerialName(session: SessionID(high: 1, low: 2), number: number), byteCount: 9)
+    }
+    let hostile = try (0..<8).map { _ in try fixture.putSegment(madeUp) }
+    let session = try fixture.session { store in
+      ObservedStore(store) { event in
+        guard case .read(let name, let byteCount) = event, name.folder == VaultFolder.index else {
+          return
+        }
+        #expect(byteCount != madeUp.count * CoveredPack.byteCount)
+      }
+    }
+    IndexMerge(session: session).run()
+    let left = try fixture.segments()
+    #expect(Set(left).isSuperset(of: hostile) && Set(left).isDisjoint(with: names.prefix(8)))
+    try fixture.expectAllFound()
+  }
+
   private struct Stopped: Error {}
 
   @Test("stopped at any step, everything is still found, and the next run ends the work")

@@ -54,7 +54,9 @@ final class CollectionMarking: Sendable {
 
   /// Reads the directories of all packs, and checks the segments against them: the index is a hint,
   /// and nothing may be thrown away on a hint.
-  func readDirectories() throws -> [SerialName: PackContent] {
+  static func readDirectories(
+    session: Session, index: ChunkIndex, resources: Resources, interruption: Interruption
+  ) throws -> [SerialName: PackContent] {
     let report = DamageReport(limit: 16)
     struct State {
       var left: ArraySlice<SerialName>
@@ -67,7 +69,7 @@ final class CollectionMarking: Sendable {
         check: IndexCheck(
           session: session, index: index, report: report, interruption: interruption)))
     let work = ParallelWork(interruption: interruption)
-    work.run("directories", lanes: resources.readLanes) { [self] _ in
+    work.run("directories", lanes: resources.readLanes) { _ in
       let check = PackCheck(session: session)
       while let pack = state.withLock({ $0.left.popFirst() }) {
         if work.isCancelled { return }

@@ -95,11 +95,14 @@ struct CollectionRun {
   ) throws {
     if !options.isDryRun { try index.writeSegment() }
     let marks = LiveMarks(index: index)
-    let marking = CollectionMarking(
+    try CollectionMarking(
       session: session, index: index, marks: marks, resources: options.resources,
-      progress: options.progress, interruption: options.interruption)
-    let contents = try marking.readDirectories()
-    try marking.mark(points.roots)
+      progress: options.progress, interruption: options.interruption
+    ).mark(points.roots)
+    let contents = try CollectionMarking.readDirectories(
+      session: session, index: index, resources: options.resources,
+      interruption: options.interruption)
+    // Not before: what segments say of how much they hold has been compared with what they hold.
 
     let lives = marks.lives
     let plan = session.packs.map { name, byteCount in

@@ -1,7 +1,7 @@
 /// A pack that an index segment covers: a row of its pack table, 32 bytes: session (16), number
 /// (8), the pack's size in bytes (8).
 package struct CoveredPack: Hashable, Sendable {
-  static let byteCount = 32
+  package static let byteCount = 32
   package var name: SerialName
   package var byteCount: UInt64
 

@@ -52,10 +52,11 @@ package struct IndexCheck {
         let reader = try vault.store.open(object.name)
       else { continue }
       do {
-        var filterBudget = 0
+        var budget = IndexSegment.Budget(
+          filterByteCount: 0, packsThere: session.packs.count)
         let segment = try IndexSegment(
           name, reader: reader, listing: session.packs, cache: cache, number: UInt32(number),
-          filterBudget: &filterBudget)
+          budget: &budget)
         if let pack = try packToldWrong(segment) {
           report.add(
             object.name,

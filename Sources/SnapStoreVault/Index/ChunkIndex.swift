@@ -27,7 +27,7 @@ package final class ChunkIndex: Sendable {
     var uncoveredEntryCount = 0
     var nextSegmentNumber: UInt32 = 0
     var isComplete = false
-    var filterBudget: Int
+    var budget: IndexSegment.Budget
     var searchesLeft = 16
   }
 
@@ -57,7 +57,8 @@ package final class ChunkIndex: Sendable {
     directories = PackDirectories(
       packs: packs, vault: session.vault.descriptor.id, byteCount: memory / 8)
     cache = PageCache(byteCount: memory / 8)
-    state = Lock(State(filterBudget: memory / 4 * 3))
+    state = Lock(
+      State(budget: .init(filterByteCount: memory / 4 * 3, packsThere: session.packs.count)))
     entriesPerSegment = max(1 << 14, min(1 << 17, memory / 512))
     isWritable = session.purpose == .write
     known = try KnownDamage(session.vault, limit: memory / 512)
@@ -210,7 +211,7 @@ package final class ChunkIndex: Sendable {
       state.segments.append(
         try IndexSegment(
           name, reader: reader, listing: listing, condemned: session.condemned, cache: cache,
-          number: state.nextSegmentNumber, filterBudget: &state.filterBudget))
+          number: state.nextSegmentNumber, budget: &state.budget))
       for entry in entries { state.table[entry.id] = nil }
     }
   }
@@ -474,6 +475,8 @@ package final class ChunkIndex: Sendable {
     guard let reader = try session.vault.store.open(.indexSegment(name)) else { return }
     let listing = Dictionary(
       waiting.map { ($0.pack.name, $0.pack.byteCount) }, uniquingKeysWith: { first, _ in first })
+    // What this run made itself has its place, however full the memory is.
+    state.withLock { $0.budget.packCount += waiting.count }
     try open(name, reader, listing: listing, replacing: entries)
   }
 

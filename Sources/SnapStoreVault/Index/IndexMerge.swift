@@ -56,11 +56,13 @@ package struct IndexMerge: Sendable {
     let names = try vault.store.list(VaultFolder.index).compactMap { SerialName($0.name.key) }
       .sorted()
     guard names.count >= count else { return [] }
-    let inputs = try names.compactMap(open)
     // What a listed segment covers was there before it, so it is in this later listing, or lost.
     let packs = try vault.listPacks()
-    return inputs.filter { input in
-      input.head.packs.allSatisfy { isDoomed($0) || packs[$0.name] == $0.byteCount }
+    return try names.compactMap { name in
+      guard let input = try open(name, packLimit: packs.count + doomed.count),
+        input.head.packs.allSatisfy({ isDoomed($0) || packs[$0.name] == $0.byteCount })
+      else { return nil }
+      return input
     }
   }
 
@@ -92,10 +94,10 @@ package struct IndexMerge: Sendable {
   }
 
   /// Nil for one that is gone, damaged, or has something that this version does not know.
-  private func open(_ name: SerialName) throws -> MergeInput? {
+  private func open(_ name: SerialName, packLimit: Int) throws -> MergeInput? {
     do {
       guard let reader = try vault.store.open(.indexSegment(name)) else { return nil }
-      let head = try IndexSegmentHead(reader)
+      let head = try IndexSegmentHead(reader, packLimit: packLimit)
       return head.isFullyKnown ? MergeInput(name: name, reader: reader, head: head) : nil
     } catch {
       guard let reason = damageReason(error) else { throw error }
@@ -140,7 +142,8 @@ package struct IndexMerge: Sendable {
     guard try writer.finish(), let reader = try vault.store.open(.indexSegment(name)) else {
       throw VaultError(.aborted, "index segment \(name) was taken or went away")
     }
-    return MergeInput(name: name, reader: reader, head: try IndexSegmentHead(reader))
+    let head = try IndexSegmentHead(reader, packLimit: packs.count)
+    return MergeInput(name: name, reader: reader, head: head)
   }
 }
 

@@ -28,27 +28,44 @@ final class IndexSegment: Sendable {
   /// The filter's pages in memory; nil where they did not fit, and are probed through the cache.
   private let filter: [UInt8]?
 
-  /// Opens a segment that is in the store; throws `FormatError` where it is damaged.
-  /// `filterBudget` is what is left for filters in memory, and is lowered by what this one takes.
+  /// What segments may still take of the memory; each lowers it by what it takes.
+  struct Budget {
+    /// Packs beyond those that are there twice.
+    private static let spareCount = 1 << 17
+
+    var filterByteCount: Int
+    /// Rows of pack tables. A pack is covered once, or twice for a while; packs that are gone drop
+    /// out when segments merge. A table of many more is one that somebody made up.
+    var packCount: Int
+
+    init(filterByteCount: Int, packsThere: Int) {
+      self.filterByteCount = filterByteCount
+      packCount = Self.spareCount + 2 * packsThere
+    }
+  }
+
+  /// Opens a segment that is in the store; throws `FormatError` where it is damaged, or names more
+  /// packs than the budget has.
   init(
     _ name: SerialName, reader: any ObjectReader, listing: [SerialName: UInt64],
     condemned: CondemnedPacks = CondemnedPacks(), cache: PageCache, number: UInt32,
-    filterBudget: inout Int
+    budget: inout Budget
   ) throws {
     self.name = name
     self.reader = reader
     self.cache = cache
     self.number = number
     do {
-      let head = try IndexSegmentHead(reader)
+      let head = try IndexSegmentHead(reader, packLimit: budget.packCount)
       layout = head.layout
       packs = head.packs
+      budget.packCount -= packs.count
       usable = packs.map { listing[$0.name] == $0.byteCount }
       self.condemned = packs.map { condemned.contains($0.name) }
 
       let filterByteCount = Int(layout.filterPages) * IndexPage.byteCount
-      if filterByteCount <= filterBudget {
-        filterBudget -= filterByteCount
+      if filterByteCount <= budget.filterByteCount {
+        budget.filterByteCount -= filterByteCount
         filter = try Self.readPages(head.filterRange, reader)
       } else {
         filter = nil

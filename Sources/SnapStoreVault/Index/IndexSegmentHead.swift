@@ -10,8 +10,9 @@ struct IndexSegmentHead: Sendable {
   /// Whether there is nothing in the segment that this version would lose if it wrote it anew.
   let isFullyKnown: Bool
 
-  /// Throws `FormatError` where the segment is damaged, or of a newer version.
-  init(_ reader: any ObjectReader) throws {
+  /// Throws `FormatError` where the segment is damaged, of a newer version, or names more packs
+  /// than `packLimit`, of which it reads none then: they take memory for as long as the segment.
+  init(_ reader: any ObjectReader, packLimit: Int) throws {
     let headerBytes = try Self.read(0..<UInt64(ObjectHeader.byteCount), reader)
     let header = try ObjectHeader(decoding: headerBytes.rawSpan, expecting: .indexSegment)
     let headLength = UInt64(IndexSegmentLayout.headLength(header))
@@ -20,6 +21,10 @@ struct IndexSegmentHead: Sendable {
       header: header, table: table.rawSpan, segmentLength: reader.byteCount)
     let counts = try Self.read(sections.counts.range, reader)
     layout = try IndexSegmentLayout(sections: sections, counts: counts.rawSpan)
+    let packCount = sections.packs.length / UInt64(CoveredPack.byteCount)
+    guard packCount <= UInt64(packLimit) else {
+      throw FormatError.damaged("names \(packCount) packs, many more than there are")
+    }
     let packTable = try Self.read(sections.packs.range, reader)
     packs = try IndexSegmentLayout.packs(packTable.rawSpan, section: sections.packs)
     filterRange = sections.filter.range
