@@ -205,6 +205,27 @@ struct CollectTests {
     #expect(try fixture.objects("epochs").isEmpty)
   }
 
+  @Test("no decision can follow the one of the highest number: that is said, and nothing is freed")
+  func lastEpoch() throws {
+    let (fixture, one, _) = try twoPoints()
+    try fixture.delete(one)
+    let last = EpochRecord(
+      number: EpochName.maximumNumber, session: SessionID(high: 1, low: 1),
+      time: Timestamp(seconds: 5), condemned: [], doomed: [])
+    let name = ObjectName(folder: VaultFolder.epochs, key: "7fffffffffffffff")
+    #expect(try fixture.vault().store.put(name, last.encoded()))
+    let before = try fixture.objects("packs")
+    for isDryRun in [true, false] {
+      let error = #expect(throws: VaultError.self) { try fixture.collect(isDryRun: isDryRun) }
+      #expect(error?.code == .damaged && error?.message.contains(name.description) == true)
+    }
+    #expect(try fixture.objects("packs") == before)
+    // As the hint says.
+    try FileManager.default.removeItem(atPath: "\(fixture.vaultPath)/epochs")
+    #expect(try fixture.collect().deletedPointCount == 1)
+    try expectSound(fixture)
+  }
+
   @Test("gaps that deleted points leave in the chain are explained, as long as there are any")
   func chain() throws {
     let fixture = try EngineFixture()

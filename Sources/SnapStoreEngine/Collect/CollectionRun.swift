@@ -38,7 +38,13 @@ struct CollectionRun {
 
   mutating func run() throws {
     let look = VaultLook(vault)
-    var round = CollectionRound(base: try vault.newestEpoch())
+    let base = try vault.newestEpoch()
+    if let base, base.number == EpochName.maximumNumber {
+      throw VaultError(
+        .damaged, "no decision of a collection can follow epochs/\(EpochName(base.number))",
+        hint: "while no snapstore runs, remove the vault's folder epochs")
+    }
+    var round = CollectionRound(base: base)
     number = round.number
     try declareTheDead(&round, look)
     let over = try finishSoftDeletes()
@@ -94,15 +100,15 @@ struct CollectionRun {
     candidates: Set<SerialName>
   ) throws {
     if !options.isDryRun { try index.writeSegment() }
+    let contents = try CollectionMarking.readDirectories(
+      session: session, index: index, resources: options.resources,
+      interruption: options.interruption)
+    // Not before: what segments say of how much they hold has been compared with what they hold.
     let marks = LiveMarks(index: index)
     try CollectionMarking(
       session: session, index: index, marks: marks, resources: options.resources,
       progress: options.progress, interruption: options.interruption
     ).mark(points.roots)
-    let contents = try CollectionMarking.readDirectories(
-      session: session, index: index, resources: options.resources,
-      interruption: options.interruption)
-    // Not before: what segments say of how much they hold has been compared with what they hold.
 
     let lives = marks.lives
     let plan = session.packs.map { name, byteCount in
