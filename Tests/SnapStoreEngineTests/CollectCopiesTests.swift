@@ -11,15 +11,21 @@ import Testing
 @Suite("A collection lets no good copy go for a bad one") struct CollectCopiesTests {
   private let content = TestContent.noise(5_000_000, seed: 61)
 
+  private func damage(
+    _ fixture: EngineFixture, _ entry: PackDirectoryEntry, inPackAt path: String
+  ) throws {
+    try fixture.damage(path, at: Int(entry.record.offset) + PackRecord.headByteCount + 9)
+  }
+
   private func damageChunks(_ fixture: EngineFixture, inPackAt path: String) throws {
     for entry in try fixture.directory(ofPackAt: path) {
-      try fixture.damage(path, at: Int(entry.record.offset) + PackRecord.headByteCount + 9)
+      try damage(fixture, entry, inPackAt: path)
     }
   }
 
   /// Two machines with one content are backed up at once, so the vault has two copies of all of it.
-  @Test("of two copies the good one is kept", arguments: [false, true])
-  func twoCopies(isFirst: Bool) throws {
+  /// With the packs that hold the chunks of each.
+  private func backedUpTwice() throws -> (fixture: EngineFixture, packs: [String]) {
     let fixture = try EngineFixture()
     let image = try fixture.image("disk", content)
     let isDone = Lock(false)
@@ -39,6 +45,57 @@ import Testing
     fixture.wrap = { $0 }
     let large = try fixture.packsBySize().prefix(2).sorted()
     for pack in large { #expect(try fixture.directory(ofPackAt: pack)[0].kind == .chunk) }
+    return (fixture, large)
+  }
+
+  /// Whichever of two copies is looked at first, one that is damaged is met, and it may be one that
+  /// something was read from.
+  @Test("a copy that turns out to be damaged ends the collection, which may go on the next time")
+  func damagedOfTwo() throws {
+    let (fixture, packs) = try backedUpTwice()
+    let first = try #require(try fixture.directory(ofPackAt: packs[0]).first)
+    let second = try #require(
+      try fixture.directory(ofPackAt: packs[1]).first { $0.id != first.id })
+    try damage(fixture, first, inPackAt: packs[0])
+    try damage(fixture, second, inPackAt: packs[1])
+    let before = try fixture.objects("packs")
+    let error = #expect(throws: VaultError.self) { try fixture.collect(maximumDeadPercent: 0) }
+    #expect(error?.code == .damaged)
+    #expect(try fixture.objects("epochs").isEmpty && fixture.objects("packs") == before)
+    #expect(try fixture.objects("damage").count == 1)
+    for _ in 0..<2 { _ = try? fixture.collect(maximumDeadPercent: 0) }
+    for machine in ["a", "b"] {
+      _ = try fixture.restore("latest", machine: machine, to: machine)
+      #expect(try fixture.restored("disk", in: machine) == content)
+    }
+  }
+
+  @Test("a copy that was found damaged before is looked at again, though it is the only one")
+  func knownDamage() throws {
+    let fixture = try EngineFixture()
+    try fixture.backup(try fixture.image("one", content), machine: "a")
+    let pack = try #require(try fixture.packsBySize().first)
+    let other = TestContent.noise(2_000_000, seed: 63)
+    let second = try fixture.backup(try fixture.image("two", other), machine: "b").point.id
+    let entry = try #require(try fixture.directory(ofPackAt: pack).first)
+    try damage(fixture, entry, inPackAt: pack)
+    #expect(try fixture.verify().damaged.count == 1)
+    #expect(try fixture.objects("damage").count == 1)
+    try fixture.delete(second)
+    let before = try fixture.objects("packs")
+    let error = #expect(throws: VaultError.self) { try fixture.collect() }
+    #expect(error?.code == .damaged)
+    #expect(try fixture.objects("epochs").isEmpty && fixture.objects("packs") == before)
+    // A medium that reads again.
+    try damage(fixture, entry, inPackAt: pack)
+    #expect(try fixture.collect().deletedPointCount == 1)
+    _ = try fixture.restore("latest", machine: "a")
+    #expect(try fixture.restored("one") == content)
+  }
+
+  @Test("of two copies the good one is kept", arguments: [false, true])
+  func twoCopies(isFirst: Bool) throws {
+    let (fixture, large) = try backedUpTwice()
     try damageChunks(fixture, inPackAt: large[isFirst ? 0 : 1])
     for round in 0..<2 {
       do {

@@ -60,6 +60,23 @@ struct FailedBackupTests {
     #expect(order.dropFirst().dropLast(5).allSatisfy { $0 == "packs" })
   }
 
+  @Test("that there may be records of zstd is said before there is one")
+  func features() throws {
+    let fixture = try EngineFixture()
+    let finished = Lock<[String]>([])
+    fixture.wrap = { store in
+      FailingStore(store) { name in
+        finished.withLock { $0.append(name.folder) }
+        return false
+      }
+    }
+    let path = try fixture.image("disk", TestContent.mixed(500_000, seed: 2))
+    try fixture.backup(path, compression: .zstd(level: 3))
+    let order = finished.withLock { $0 }
+    let feature = try #require(order.firstIndex(of: VaultFolder.features))
+    #expect(try feature < #require(order.firstIndex(of: VaultFolder.packs)))
+  }
+
   @Test(
     "a disk whose size changes after it was opened", arguments: [0, 5_000_000, 9_000_001])
   func resized(length: UInt64) throws {

@@ -118,6 +118,22 @@ struct SourceTests {
     #expect(error?.code == .misuse)
   }
 
+  @Test("one time of a file that changes is enough to know that it was not left alone")
+  func stable() throws {
+    let calls = FaultySystemCalls()
+    let fixture = try EngineFixture(calls: calls)
+    let name = try #require(Name("disk"))
+    let disk = Backup.DiskRequest(
+      name: name, role: .data, path: try fixture.image("disk", [1, 2, 3]))
+    let sources = try Backup(machine: name, disks: [disk])
+      .openSources(vaultPath: fixture.vaultPath, host: fixture.host)
+    #expect(try sources[0].wasStable())
+    for effect in [Fault.Effect.modified(FileTime(seconds: 5)), .changed(FileTime(seconds: 5))] {
+      calls.restart(faults: [.every(.status, effect)])
+      #expect(try !sources[0].wasStable(), "\(effect)")
+    }
+  }
+
   @Test("an image that is not raw is backed up as it is, with a warning")
   func container() throws {
     let path = try fixture.image("disk", [0x51, 0x46, 0x49, 0xFB, 0, 0, 0, 3])

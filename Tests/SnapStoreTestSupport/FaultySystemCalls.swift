@@ -26,6 +26,10 @@ package struct Fault: Sendable {
     case availableBytes(UInt64)
     /// The page cache has so many bytes of the range, they say.
     case cachedBytes(Int)
+    /// fstat says that the file was written to then, and nothing else of it changed.
+    case modified(FileTime)
+    /// fstat says that something else of the file changed then.
+    case changed(FileTime)
     /// A rename replaces what has the name.
     case replaces
     /// A lock is got though another holds it.
@@ -194,8 +198,11 @@ package final class FaultySystemCalls: SystemCalls {
   }
 
   package func status(_ file: Int32) throws(Errno) -> FileStatus {
-    try enter(.status, file)
-    return try base.status(file)
+    let effect = try enter(.status, file)
+    var status = try base.status(file)
+    if case .modified(let time) = effect { status.modified = time }
+    if case .changed(let time) = effect { status.changed = time }
+    return status
   }
 
   package func status(of path: String, in directory: Int32) throws(Errno) -> FileStatus {

@@ -293,6 +293,14 @@ struct CatalogTests {
     #expect(throws: VaultError.self) { try deletion.undelete(second) }
     #expect(try deletion.delete(second, subject: nil, isFinal: true).name.number == 4)
     #expect(try known() == [first])
+    // Whoever is held up may come after all of the point is gone.
+    try deletion.delete(first, subject: nil, isFinal: false)
+    let copies = [1, 2].map { ObjectName(folder: VaultFolder.points, key: "\(first).\($0)") }
+    let bytes = try #require(try vault.store.get(copies[0], limit: 1 << 20))
+    for copy in copies { try vault.store.delete(copy) }
+    let gone = #expect(throws: VaultError.self) { try deletion.undelete(first) }
+    #expect(gone?.code == .notThere)
+    for copy in copies { #expect(try vault.store.put(copy, bytes)) }
     // A hostile vault has no number left for the next step.
     let last = TombstoneRecord(
       name: TombstoneName(point: first, number: TombstoneName.maximumNumber), state: .deleted,

@@ -104,6 +104,30 @@ struct IndexListingTests {
     try fixture.expectAllFound()
   }
 
+  @Test("more that is lost or damaged than fits the memory makes the index incomplete")
+  func muchDamage() throws {
+    let memory = 1 << 16
+    let most = memory / 512
+    for count in [most, most + 1] {
+      let known = try IndexListingTests().fixture
+      let findings = (0..<count).map { _ in
+        DamageRecord.Finding(id: known.randomID(), kind: .chunk, address: nil)
+      }
+      let name = known.nextName()
+      let record = DamageRecord(name: name, time: Timestamp(seconds: 5), findings: findings)
+      #expect(
+        try known.store.put(
+          ObjectName(folder: VaultFolder.damage, key: "\(name)"), record.encoded()))
+      let lost = try IndexListingTests().fixture
+      try lost.putSegment([CoveredPack(name: lost.nextName(), byteCount: 9)], entryCount: count)
+      for fixture in [known, lost] {
+        let index = try ChunkIndex(session: try fixture.session(), memory: memory)
+        #expect(index.lost.count == most)
+        #expect(index.isComplete == (count == most))
+      }
+    }
+  }
+
   @Test("a segment that is lost makes the index incomplete")
   func lost() throws {
     let names = try fixture.putSegments(3)

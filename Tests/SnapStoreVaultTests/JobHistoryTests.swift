@@ -88,6 +88,19 @@ struct JobHistoryTests {
     #expect(try history.jobs.count == 1)
   }
 
+  @Test("how a job ended is there before it is no longer there that it began")
+  func order() throws {
+    let events = Lock<[ObservedStore.Event]>([])
+    let observed = ObservedStore(vault.store) { event in events.withLock { $0.append(event) } }
+    let job = try Run(.verify, in: vault.through(observed))
+    try end(job)
+    let all = events.withLock { $0 }
+    let folder = VaultFolder.jobs
+    let ended = all.firstIndex(of: .finish(ObjectName(folder: folder, key: "\(job.id).ended")))
+    let withdrawn = all.firstIndex(of: .delete(ObjectName(folder: folder, key: "\(job.id).begun")))
+    #expect(try #require(ended) < #require(withdrawn))
+  }
+
   @Test("another run is seen, jobs of other kinds and runs that ended are not")
   func others() throws {
     let first = try Run(.run, in: vault)

@@ -34,6 +34,32 @@ struct PackWriterTests {
     #expect(try fixture.vault().listPacks().count == 2)
   }
 
+  @Test("the index hears of a pack once that is durable")
+  func order() throws {
+    let index = Lock<ChunkIndex?>(nil)
+    let id = fixture.randomID()
+    let finished = Lock(0)
+    let session = try fixture.session { store in
+      ObservedStore(store) { event in
+        guard case .finish(let name) = event, name.folder == VaultFolder.packs else { return }
+        finished.withLock { $0 += 1 }
+        let known = try index.withLock { $0 }?.locations(of: id)
+        #expect(known == [])
+      }
+    }
+    let opened = try ChunkIndex(session: session, memory: 8 << 20)
+    index.withLock { $0 = opened }
+    let writer = PackWriter(session: session, index: opened)
+    let bytes = [UInt8](repeating: 0, count: PackRecord.headByteCount + 1)
+    let entry = PackDirectoryEntry(
+      id: id, kind: .chunk,
+      record: RecordPlace(offset: 0, rawLength: 1, storedLength: 1, codec: .raw))
+    try bytes.withRawSpan { try writer.append($0, [entry]) }
+    try writer.finish()
+    #expect(finished.withLock { $0 } == 1)
+    #expect(try opened.locations(of: id).count == 1)
+  }
+
   @Test(
     "what was compressed is decoded and compared, unless it is told not to",
     arguments: [true, false])
