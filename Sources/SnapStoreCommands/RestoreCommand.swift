@@ -79,7 +79,7 @@ struct RestoreCommand: ParsableCommand {
         of: vault, catalog, machine: entry.point.machine)
       if point == "latest" {
         report.warnings += catalog.unreadable.map {
-          "recovery point \($0.id) can't be read and was passed over: its name says that it is older"
+          "recovery point \($0.id) can't be read and was passed over: its name says it is older"
         }
       }
       return (

@@ -36,8 +36,8 @@ package protocol SystemCalls: Sendable {
   /// `lseek`: the next data, the next hole, or the end. `ENXIO`: no data from there on.
   func seek(_ file: Int32, _ target: SeekTarget) throws(Errno) -> UInt64
 
-  /// A lock of the open file, held until it is closed: exclusive, or beside other shared ones. False
-  /// if another open file holds one that does not go with it.
+  /// A lock of the open file, held until it is closed: exclusive, or beside other shared ones.
+  /// False if another open file holds one that does not go with it.
   func tryLock(_ file: Int32, isShared: Bool) throws(Errno) -> Bool
   /// Whether another open file has locked this byte (fcntl(2), record locks), as QEMU does to tell
   /// others how it uses an image.

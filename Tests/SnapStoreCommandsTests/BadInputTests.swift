@@ -39,17 +39,10 @@ struct BadInputTests {
 
   @Test("a vault of a later version, or with a feature that this program lacks", arguments: readers)
   func newerVault(command: [String]) throws {
-    for (offset, text, hasPoint) in [
-      (12, "format version", false), (12, "format version", true), (16, "features", false),
-      (16, "features", true),
-    ] {
-      let name = "newer\(offset)\(hasPoint)"
-      // A point has a copy of the descriptor, which does not say what the newer program wants.
-      if hasPoint {
-        try vault.copyVault(to: name)
-      } else {
-        #expect(try snapstore("vault", "create", name).status == 0)
-      }
+    // Without points, which have a copy of the descriptor.
+    for (offset, text) in [(12, "format version"), (16, "features")] {
+      let name = "newer\(offset)"
+      #expect(try snapstore("vault", "create", name).status == 0)
       var bytes = try snapstore.read("\(name)/vault")
       bytes[offset] ^= 0x40
       try snapstore.write("\(name)/vault", bytes)

@@ -60,6 +60,28 @@ import Testing
     #expect(try VaultLook(vault).points().unreadable == [second])
   }
 
+  @Test(
+    "a vault of a newer format is left alone; what only looks so is damaged: a point has a copy",
+    arguments: [12, 16])
+  func newerDescriptor(_ offset: Int) throws {
+    let fixture = try CatalogFixture()
+    try fixture.commit("web")
+    let store = fixture.vault.store
+    var bytes = try #require(try store.get(.vaultDescriptor, limit: FormatLimit.smallObject))
+    func open() throws -> Vault {
+      #expect(try store.delete(.vaultDescriptor))
+      #expect(try store.put(.vaultDescriptor, bytes))
+      return try Vault.open(store, host: fixture.vault.host, log: fixture.vault.log)
+    }
+    bytes[offset] ^= 0x40
+    #expect(try open().descriptor == fixture.vault.descriptor)
+    let tableEnd = 64 + Int(bytes[40]) * SectionEntry.byteCount
+    let sum = Checksum.of(Array(bytes[..<48] + bytes[64..<tableEnd]).rawSpan)
+    for place in 0..<8 { bytes[48 + place] = UInt8(truncatingIfNeeded: sum >> UInt64(8 * place)) }
+    let error = #expect(throws: VaultError.self) { try open() }
+    #expect(error?.code == .unsupported)
+  }
+
   @Test("of two points of one second, `latest` does not pass over the one that can't be read")
   func unreadablePointOfTheSameSecond() throws {
     let fixture = try CatalogFixture()

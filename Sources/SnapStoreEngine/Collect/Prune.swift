@@ -79,8 +79,8 @@ package struct Prune: Sendable {
     }
   }
 
-  /// Deletes what goes by the plan, and was not pinned since. Each deletion is durable by itself: who is stopped in the
-  /// middle leaves the rest to the next run.
+  /// Deletes what goes by the plan, and was not pinned since. Each deletion is durable by itself:
+  /// who is stopped in the middle leaves the rest to the next run.
   package func apply(_ plans: [MachinePlan], interruption: Interruption = Interruption()) throws {
     let deletion = PointDeletion(vault, at: vaultTime.recordTime(at: vault.now()))
     for plan in plans {

@@ -86,6 +86,23 @@ package struct ObjectHeader: Equatable, Sendable {
     try reader.zeros(8)
   }
 
+  /// Whether header and section table at the start of an object are what somebody wrote, of
+  /// whatever version and features: a flipped bit there looks like a newer program's object.
+  package static func isIntact(_ object: RawSpan) -> Bool {
+    do throws(FormatError) {
+      guard object.byteCount >= byteCount else { return false }
+      var reader = ByteReader(object.extracting(40..<byteCount))
+      let count = try reader.length(limit: maximumSections, of: "the number of sections")
+      let tableEnd = byteCount + count * SectionEntry.byteCount
+      guard tableEnd <= object.byteCount else { return false }
+      let table = object.extracting(byteCount..<tableEnd).copied()
+      return try checksum(of: object.extracting(0..<byteCount).copied(), table: table)
+        == reader.uint64()
+    } catch {
+      return false
+    }
+  }
+
   /// Decodes the section table that belongs to this header, after checking both together.
   /// `floor` is the first byte of the object in which a body may lie.
   package func table(

@@ -14,8 +14,8 @@ package struct Pins: Sendable {
 }
 
 extension Vault {
-  /// Durable when it returns; false where the point was pinned already. Throws `VaultError` where it
-  /// is being deleted at this moment: who deletes looks for the pin behind the tombstone.
+  /// Durable when it returns; false where the point was pinned already. Throws `VaultError` where
+  /// it is being deleted at this moment: who deletes looks for the pin behind the tombstone.
   @discardableResult
   package func pin(_ point: PointID) throws -> Bool {
     let isNew = try store.put(.pin(point), PinRecord(point: point, time: now()).encoded())

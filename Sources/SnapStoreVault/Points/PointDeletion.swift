@@ -92,8 +92,8 @@ package struct PointDeletion: Sendable {
     return record
   }
 
-  /// Deletes for ever what was deleted long enough ago, but for what is pinned; returns which points.
-  /// `isDry`: only tells.
+  /// Deletes for ever what was deleted long enough ago, but for what is pinned; returns which
+  /// points. `isDry`: only tells.
   package func finishSoftDeletes(at now: Timestamp, isDry: Bool) throws -> [PointID] {
     let pins = try Pins(vault)
     let over = try Tombstones(vault).newest.values.compactMap(\.record).filter {

@@ -2,9 +2,9 @@ package import SnapStoreFormat
 internal import SnapStoreIO
 
 /// Tells which machines are to be backed up now: those whose policy has a schedule, the last moment
-/// of which lies behind their newest point. Points that say to be of the future, or are far ahead of
-/// the vault's time, don't count. One whose clock was behind another's does: that a backup was made
-/// then is no less true.
+/// of which lies behind their newest point. Points that say to be of the future, or are far ahead
+/// of the vault's time, don't count. One whose clock was behind another's does: that a backup was
+/// made then is no less true.
 package struct DueCheck: Sendable {
   /// How it stands with one machine.
   package struct Standing: Sendable {

@@ -134,8 +134,8 @@ package final class Session: Sendable {
     return try store.putHeld(.session(id), record.encoded())
   }
 
-  /// The tombstones come first: a collection deletes a point, then its tombstone, and who looked the
-  /// other way round could see the point before the one and nothing after the other.
+  /// The tombstones come first: a collection deletes a point, then its tombstone, and who looked
+  /// the other way round could see the point before the one and nothing after the other.
   private static func isStillThere(_ point: PointID, _ vault: Vault) throws -> Bool {
     guard try Tombstones(vault, of: point).isWhole(point) else { return false }
     let names = Set(try vault.store.list(VaultFolder.points).map(\.name))

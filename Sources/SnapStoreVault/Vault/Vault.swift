@@ -55,22 +55,25 @@ package struct Vault: Sendable, CustomStringConvertible {
 
   /// Opens the vault in a store. Where its descriptor is lost or damaged, the copy in a recovery
   /// point is used, and a warning logged; but not where a newer program wrote it: what that asks of
-  /// who works on the vault, the copy need not say.
+  /// who works on the vault, the copy need not say. What only looks newer is damaged.
   package static func open(_ store: any ObjectStore, host: HostSystem, log: Logger) throws -> Vault
   {
     try refuseUnknownFeatures(store)
     let descriptor: VaultDescriptor
+    var isIntact = false
     do {
       guard let bytes = try store.get(.vaultDescriptor, limit: FormatLimit.smallObject) else {
         throw VaultError(
           .notThere, "\(store.location) is not a snapstore vault",
           hint: "make one with: snapstore vault create PATH")
       }
+      isIntact = ObjectHeader.isIntact(bytes.rawSpan)
       descriptor = try VaultDescriptor(decoding: bytes.rawSpan)
     } catch {
-      guard (error as? FormatError)?.code != .unsupported,
-        let copy = try descriptorFromPoints(store)
-      else { throw openingError(error, store) }
+      let isNewer = isIntact && (error as? FormatError)?.code == .unsupported
+      guard !isNewer, let copy = try descriptorFromPoints(store) else {
+        throw openingError(error, store)
+      }
       log.warning("the vault's descriptor can't be used, but a recovery point has a copy: \(error)")
       descriptor = copy
     }
