@@ -18,6 +18,7 @@ public enum SnapStoreCommand {
   /// code: 0, or one of the `sysexits` codes that the README lists. Never throws.
   public static func run(_ arguments: [String]) -> Int32 {
     HostSystem.protectNewFiles()
+    HostSystem.setSignals()
     StandardOutput.outliveReader()
     Console.startLogging()
     let console = Console(isJSON: arguments.contains("--json"))

@@ -58,6 +58,14 @@ package struct HostSystem: Sendable {
     umask(0o077)
   }
 
+  /// What this process relies on of signals, whatever who started it has chosen: a child is there
+  /// until it is waited for, and a file that would be longer than it may be (RLIMIT_FSIZE) is an
+  /// error, after which things are cleaned up, and no end of the process.
+  package static func setSignals() {
+    signal(SIGCHLD, SIG_DFL)
+    signal(SIGXFSZ, SIG_IGN)
+  }
+
   /// The processors that this process may use.
   package static var processorCount: Int { max(1, Int(sysconf(Int32(_SC_NPROCESSORS_ONLN)))) }
 }

@@ -21,6 +21,8 @@ extension IOError {
   /// What a person can do about it.
   package var hint: String? {
     switch reason {
+    case .other where errno == .fileTooLarge:
+      "files may be no longer there: see ulimit -f, and what the file system can do"
     case .notAllowed: "run as a user that may, such as root"
     case .noSpace: "free some space there, and run the same command again"
     case .readOnly: "the file system is mounted read-only"

@@ -45,15 +45,15 @@ package final class Interruption: Sendable {
 }
 
 /// Raises an interruption when the process gets SIGINT, SIGTERM or SIGHUP for the first time; the
-/// second time the process dies as it would have. A SIGHUP that the process was started to ignore
-/// (`nohup`) stays ignored.
+/// second time the process dies as it would have. A SIGHUP or SIGINT that the process was started
+/// to ignore (`nohup`; in the background of a script) stays ignored.
 package final class SignalWatch: @unchecked Sendable {
   // Sendable because Dispatch allows its sources to be cancelled from any thread.
   private let sources: [any DispatchSourceSignal]
   private let numbers: [Int32]
 
   package init(_ interruption: Interruption) {
-    numbers = [SIGINT, SIGTERM] + (isIgnored(SIGHUP) ? [] : [SIGHUP])
+    numbers = [SIGTERM] + [SIGINT, SIGHUP].filter { !isIgnored($0) }
     sources = numbers.map { number in
       Glibc.signal(number, SIG_IGN)
       let source = DispatchSource.makeSignalSource(

@@ -58,6 +58,7 @@ package struct Hooks {
       case .killed(let signal): warn("\(hook), \(path), was killed by signal \(signal)")
       case .tookTooLong:
         warn("\(hook), \(path), did not end within \(HumanText.seconds(limitSeconds)): stopped")
+      case .unknown: warn("\(hook), \(path), has ended, and nothing tells how")
       }
     } catch {
       warn("\(hook) is not called: \(error)")

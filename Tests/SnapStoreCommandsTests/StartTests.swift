@@ -1,0 +1,65 @@
+import Foundation
+import Glibc
+import SnapStoreIO
+import SnapStoreTestSupport
+import Testing
+
+/// What a process has from who started it: signals, limits, open files, environment, directory.
+@Suite("However it is started") struct StartTests {
+  private let snapstore: ProgramRun
+
+  init() throws {
+    snapstore = try ProgramRun()
+    #expect(try snapstore("vault", "create", "v").status == 0)
+    try snapstore.write("disk.img", SeededRandomness(seed: 1).bytes(1 << 20))
+  }
+
+  /// Runs it behind a shell's `prelude`.
+  private func run(
+    _ arguments: [String], after prelude: String, environment: [String: String] = [:]
+  ) throws -> ProgramRun.Result {
+    try snapstore.start(
+      arguments, environment: environment, through: ["/bin/sh", "-c", prelude, "sh"]
+    ).wait()
+  }
+
+  @Test("it is told how its hooks end, also where the end of children is ignored")
+  func childrenIgnored() throws {
+    try snapstore.write("c.toml", Array("[hooks]\nsuccess = ['/bin/sh', '-c', 'exit 7']".utf8))
+    try FileManager.default.setAttributes(
+      [.posixPermissions: 0o600], ofItemAtPath: snapstore.path("c.toml"))
+    let result = try run(
+      ["backup", "--vault", "v", "disk.img"], after: #"exec env --ignore-signal=CHLD "$@""#,
+      environment: ["SNAPSTORE_CONFIG": "c.toml"])
+    #expect(result.status == 0)
+    #expect(result.errors.contains("ended with exit code 7"), "\(result.errors)")
+  }
+
+  @Test("a file that would be longer than it may be is an error, and nothing stays")
+  func fileSizeLimit() throws {
+    #expect(try snapstore("backup", "--vault", "v", "disk.img").status == 0)
+    try FileManager.default.createDirectory(
+      atPath: snapstore.path("there"), withIntermediateDirectories: false)
+    for target in ["new", "there"] {
+      let result = try run(
+        ["restore", "--vault", "v", "--point", "latest", "--to", target],
+        after: #"ulimit -f 300; exec env --default-signal=XFSZ "$@""#)
+      #expect(result.status == 74, "\(result.errors)")
+      #expect(result.errors.contains("File too large"), "\(result.errors)")
+      #expect(result.errors.contains("hint: "), "\(result.errors)")
+    }
+    #expect(try snapstore.directory.names("there").isEmpty)
+    let names = try snapstore.directory.names()
+    #expect(!names.contains { $0 == "new" || $0.contains("unfinished") }, "\(names)")
+  }
+
+  @Test("interrupts that it was started to ignore stay ignored, as in the background of a script")
+  func interruptsIgnored() throws {
+    let script = """
+      trap '' INT; program=$$
+      (while [ -e /proc/$program/exe ]; do kill -INT $program; done) & exec "$@"
+      """
+    let result = try run(["backup", "--vault", "v", "disk.img"], after: script)
+    #expect(result.status == 0, "\(result.errors)")
+  }
+}
