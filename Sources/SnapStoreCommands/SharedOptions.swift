@@ -122,7 +122,9 @@ struct ResourceOptions: ParsableArguments {
 
   @Option(
     help: ArgumentHelp(
-      "How many threads compute at once. (default: the number of processors)", valueName: "n"))
+      """
+      How many threads compute at once, 128 at the most. (default: the number of processors)
+      """, valueName: "n"))
   var jobs: Int?
 
   func validate() throws {

@@ -7,16 +7,21 @@ package struct Resources: Sendable {
   package static let defaultMemoryByteCount = 256 * 1024 * 1024
   package static let minimumMemoryByteCount = 64 * 1024 * 1024
 
+  /// Dispatch runs at most 255 lanes at once: a stage that computes must leave some to those that
+  /// it waits for, or nobody ever takes what it sends.
+  static let maximumJobs = 128
+
   /// What buffers, caches and tables may take together; the program itself is on top.
   package var memoryByteCount: Int
   /// How many threads compute at once.
   package var jobs: Int
 
-  /// `jobs` nil: as many as there are processors. Fewer where the memory has no buffers for them.
+  /// `jobs` nil: as many as there are processors. Fewer where the memory has no buffers for
+  /// them, and never more than `maximumJobs`.
   package init(memoryByteCount: Int = defaultMemoryByteCount, jobs: Int? = nil) {
     self.memoryByteCount = max(memoryByteCount, Self.minimumMemoryByteCount)
     let pairs = self.memoryByteCount / 2 / (2 * Self.bufferByteCount)
-    self.jobs = max(1, min(jobs ?? HostSystem.processorCount, pairs - 1))
+    self.jobs = max(1, min(jobs ?? HostSystem.processorCount, pairs - 1, Self.maximumJobs))
   }
 
   /// One size for all buffers: an extent, or the records of an extent none of which compresses.
