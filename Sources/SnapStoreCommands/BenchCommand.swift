@@ -53,9 +53,14 @@ struct BenchCommand: ParsableCommand {
 
   /// The vault's directory, or the nearest above it that is there.
   private func directory(_ host: HostSystem) throws -> String {
-    var path = try vault.location(host).path
-    while try existingPath(path, calls: host.calls) == nil { path = splitPath(path).parent }
-    return path
+    let path = try vault.location(host).path
+    if try existingPath(path, calls: host.calls) != nil { return path }
+    guard let folder = try existingFolder(above: path, calls: host.calls) else {
+      throw Failure(
+        .notThere, "there is no directory above \(path): the working directory was removed",
+        hint: "run it in a directory that is there")
+    }
+    return folder
   }
 
   static func fields(_ report: BenchReport, directory: String) -> JSONValue {

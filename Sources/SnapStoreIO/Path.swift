@@ -31,6 +31,18 @@ package func existingPath(_ path: String, calls: any SystemCalls) throws -> Stri
   }
 }
 
+/// The nearest folder above `path` that is there; nil where none is, as in a working directory that
+/// was removed.
+package func existingFolder(above path: String, calls: any SystemCalls) throws -> String? {
+  var path = path
+  while true {
+    let parent = splitPath(path).parent
+    if try existingPath(parent, calls: calls) != nil { return parent }
+    guard parent != path, parent != ".", parent != "/" else { return nil }
+    path = parent
+  }
+}
+
 /// The absolute path without symbolic links of what is there.
 package func canonicalPath(_ path: String, calls: any SystemCalls) throws(IOError) -> String {
   try system("look at", path) { () throws(Errno) in try calls.canonicalPath(path) }

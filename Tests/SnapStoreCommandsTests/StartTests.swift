@@ -62,4 +62,12 @@ import Testing
     let result = try run(["backup", "--vault", "v", "disk.img"], after: script)
     #expect(result.status == 0, "\(result.errors)")
   }
+
+  @Test("a working directory that was removed ends what looks for one above it")
+  func removedDirectory() throws {
+    let prelude = #"mkdir gone; cd gone; rmdir ../gone; exec "$@""#
+    let result = try run(["bench", "--vault", "x"], after: prelude)
+    #expect(result.status == 66, "\(result.errors)")
+    #expect(result.errors.contains("the working directory was removed"), "\(result.errors)")
+  }
 }

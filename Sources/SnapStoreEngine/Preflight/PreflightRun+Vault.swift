@@ -19,7 +19,7 @@ extension PreflightRun {
     } catch let error as StoreError where error.code == .notThere {
       do {
         guard try existingPath(request.vaultPath, calls: host.calls) == nil else { throw error }
-        place = try existingFolder(above: request.vaultPath)
+        place = try existingFolder(above: request.vaultPath, calls: host.calls)
       } catch {
         fail(.vaultOpens, vaultSubject, error)
         return
@@ -33,16 +33,6 @@ extension PreflightRun {
       }
     } catch {
       fail(.vaultOpens, vaultSubject, error)
-    }
-  }
-
-  private func existingFolder(above path: String) throws -> String? {
-    var path = path
-    while true {
-      let parent = splitPath(path).parent
-      if try existingPath(parent, calls: host.calls) != nil { return parent }
-      guard parent != path, parent != ".", parent != "/" else { return nil }
-      path = parent
     }
   }
 
