@@ -102,9 +102,18 @@ private func writeAll(_ text: String, to file: Int32, _ name: String) throws(IOE
   while !bytes.isEmpty {
     let count = unsafe bytes.withUnsafeBytes { unsafe Glibc.write(file, $0.baseAddress, $0.count) }
     if count < 0 {
-      guard errno == EINTR else { throw IOError("write to", name, Errno(rawValue: errno)) }
+      guard errno == EINTR || (errno == EAGAIN && waitForRoom(file)) else {
+        throw IOError("write to", name, Errno(rawValue: errno))
+      }
       continue
     }
     bytes = bytes.dropFirst(count)
   }
+}
+
+/// Waits until something can be written: whoever shares the open file may have made it one that
+/// makes nobody wait. False, and `errno` as `poll` left it, where there is no waiting.
+private func waitForRoom(_ file: Int32) -> Bool {
+  var state = pollfd(fd: file, events: Int16(POLLOUT), revents: 0)
+  return unsafe poll(&state, 1, -1) >= 0 || errno == EINTR
 }

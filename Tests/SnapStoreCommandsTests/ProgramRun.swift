@@ -56,15 +56,17 @@ struct ProgramRun {
   }
 
   /// Begins a run; `through` is a command that runs the program, as another user for example.
+  /// `output` is a descriptor for its standard output, of which the result then has none.
   func start(
-    _ arguments: [String], environment: [String: String] = [:], through command: [String] = []
+    _ arguments: [String], environment: [String: String] = [:], through command: [String] = [],
+    output: Int32? = nil
   ) throws -> Running {
     let process = process(arguments, environment)
     if let first = command.first {
       process.arguments = command.dropFirst() + [Self.program.path] + arguments
       process.executableURL = URL(fileURLWithPath: first)
     }
-    return try Running(process, in: directory)
+    return try Running(process, in: directory, output: output)
   }
 
   /// A run under way.
@@ -76,12 +78,15 @@ struct ProgramRun {
     private let errors: OutputFile
     private let ended = DispatchSemaphore(value: 0)
 
-    fileprivate init(_ process: Process, in directory: TemporaryDirectory) throws {
+    fileprivate init(
+      _ process: Process, in directory: TemporaryDirectory, output descriptor: Int32?
+    ) throws {
       self.process = process
       // Files and not pipes: nobody has to drain them while the program runs.
       output = try OutputFile(in: directory)
       errors = try OutputFile(in: directory)
-      process.standardOutput = output.handle
+      process.standardOutput =
+        descriptor.map { FileHandle(fileDescriptor: $0, closeOnDealloc: false) } ?? output.handle
       process.standardError = errors.handle
       process.terminationHandler = { [ended] _ in ended.signal() }
       try process.run()

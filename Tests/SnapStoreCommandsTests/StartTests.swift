@@ -63,6 +63,32 @@ import Testing
     #expect(result.status == 0, "\(result.errors)")
   }
 
+  @Test("a pipe that makes nobody wait gets all of its output", .timeLimit(.minutes(4)))
+  func nonBlockingPipe() throws {
+    let arguments = ["--experimental-dump-help"]
+    let whole = try snapstore.run(arguments).output
+    #expect(whole.utf8.count > 1 << 16, "more than a pipe takes")
+    #expect(makeFIFO(snapstore.path("fifo")))
+    // The program has the reader's file too, so that only one side has to be made so.
+    let reader = unsafe open(snapstore.path("fifo"), O_RDWR | O_NONBLOCK | O_CLOEXEC)
+    defer { close(reader) }
+    let running = try snapstore.start(arguments, output: reader)
+    var bytes: [UInt8] = []
+    while bytes.count < whole.utf8.count {
+      var state = pollfd(fd: reader, events: Int16(POLLIN), revents: 0)
+      guard unsafe poll(&state, 1, 100) == 1 else {
+        guard running.isRunning else { break }
+        continue
+      }
+      var piece = [UInt8](repeating: 0, count: 4096)
+      let count = unsafe read(reader, &piece, piece.count)
+      bytes += piece.prefix(max(0, count))
+    }
+    #expect(bytes.elementsEqual(whole.utf8))
+    let result = try running.wait()
+    #expect(result.status == 0, "\(result.errors)")
+  }
+
   @Test("a working directory that was removed ends what looks for one above it")
   func removedDirectory() throws {
     let prelude = #"mkdir gone; cd gone; rmdir ../gone; exec "$@""#
