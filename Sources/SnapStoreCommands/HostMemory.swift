@@ -1,4 +1,3 @@
-internal import FoundationEssentials
 internal import Logging
 internal import SnapStoreFormat
 internal import SnapStoreIO
@@ -13,20 +12,21 @@ struct HostMemory {
 
   init(_ host: HostSystem) {
     self.host = host
-    let environment = ProcessInfo.processInfo.environment
-    if let state = environment["XDG_STATE_HOME"], state.hasPrefix("/") {
-      path = "\(state)/snapstore"
-    } else if let home = environment["HOME"], home.hasPrefix("/") {
-      path = "\(home)/.local/state/snapstore"
-    } else {
-      path = nil
+    var path: String?
+    Self.tolerating {
+      if let state = try pathInEnvironment("XDG_STATE_HOME"), state.hasPrefix("/") {
+        path = "\(state)/snapstore"
+      } else if let home = try pathInEnvironment("HOME"), home.hasPrefix("/") {
+        path = "\(home)/.local/state/snapstore"
+      }
     }
+    self.path = path
   }
 
   /// Remembers the newest point of a machine.
   func record(_ point: RecoveryPoint) {
     guard let path else { return }
-    tolerating {
+    Self.tolerating {
       let store: LocalObjectStore
       do {
         store = try LocalObjectStore.open(path, host: host)
@@ -43,20 +43,21 @@ struct HostMemory {
   ) -> [String] {
     var found: [String] = []
     guard let path else { return [] }
-    tolerating {
+    Self.tolerating {
       let heads = KnownHeads(store: try LocalObjectStore.open(path, host: host))
       found = try heads.contradictions(of: vault, catalog, machine: machine)
     }
     return found
   }
 
-  private func tolerating(_ body: () throws -> Void) {
+  private static func tolerating(_ body: () throws -> Void) {
     do {
       try body()
     } catch let error as StoreError where error.code == .notThere {
       // Nothing was made here yet.
     } catch {
-      Console.log.info("what this host remembers of points can't be used: \(error)")
+      let reason = Failure(error).message
+      Console.log.info("what this host remembers of points can't be used: \(reason)")
     }
   }
 }

@@ -1,5 +1,4 @@
 internal import ArgumentParser
-internal import FoundationEssentials
 internal import SnapStoreEngine
 internal import SnapStoreFormat
 internal import SnapStoreIO
@@ -26,18 +25,17 @@ struct VaultOptions: ParsableArguments {
   /// The configuration is read only where nothing nearer names a vault: no mistake in it keeps
   /// anybody from a restore.
   func location(_ host: HostSystem) throws -> Location {
-    let environment = ProcessInfo.processInfo.environment
     if path == "" { throw Failure(.wrongUsage, "--vault names no path") }
-    if let path = path ?? environment["SNAPSTORE_VAULT"], !path.isEmpty {
+    if let path = try path ?? pathInEnvironment("SNAPSTORE_VAULT"), !path.isEmpty {
       return Location(path: path, isDefault: false)
     }
     if let path = try ConfigurationFile.read(host).vault {
       return Location(path: path, isDefault: false)
     }
-    if let data = environment["XDG_DATA_HOME"], data.hasPrefix("/") {
+    if let data = try pathInEnvironment("XDG_DATA_HOME"), data.hasPrefix("/") {
       return Location(path: "\(data)/snapstore/vault", isDefault: true)
     }
-    guard let home = environment["HOME"], !home.isEmpty else {
+    guard let home = try pathInEnvironment("HOME"), !home.isEmpty else {
       throw Failure(
         .wrongUsage, "no vault is named, and there is no home directory for the default one",
         hint: "name one with --vault PATH")

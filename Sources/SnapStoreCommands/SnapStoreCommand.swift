@@ -6,7 +6,10 @@ public enum SnapStoreCommand {
   /// Runs the command that this process was started with, and returns the exit code.
   public static func run() -> Int32 {
     do {
-      return run(try ProgramArguments.current(calls: LinuxSystemCalls()))
+      let words = try ProgramArguments.current(calls: LinuxSystemCalls())
+      let arguments = words.map { String(decoding: $0, as: UTF8.self) }
+      let repaired = zip(words, arguments).first { !$0.elementsEqual($1.utf8) }?.1
+      return run(arguments, repaired: repaired)
     } catch {
       let failure = Failure(.bug, "the command line can't be read: \(error)")
       Console(isJSON: false).show(failure)
@@ -17,15 +20,19 @@ public enum SnapStoreCommand {
   /// Runs the command that `arguments` (without the program's name) ask for, and returns the exit
   /// code: 0, or one of the `sysexits` codes that the README lists. Never throws.
   public static func run(_ arguments: [String]) -> Int32 {
+    run(arguments, repaired: nil)
+  }
+
+  /// `repaired`: one of the arguments that was not UTF-8, and is another path now.
+  private static func run(_ arguments: [String], repaired: String?) -> Int32 {
     HostSystem.protectNewFiles()
     HostSystem.setSignals()
     StandardOutput.outliveReader()
     Console.startLogging()
     let console = Console(isJSON: arguments.contains("--json"))
     do {
-      // Swift repairs bytes that are not UTF-8; a repaired path is another path.
-      if let argument = arguments.first(where: { $0.contains("\u{FFFD}") }) {
-        throw Failure(.wrongUsage, "an argument is not UTF-8: \(argument)")
+      if let repaired {
+        throw Failure(.wrongUsage, "an argument is not UTF-8: \(repaired)")
       }
       try parseAndRun(arguments, console)
       return 0

@@ -23,6 +23,8 @@ extension IOError {
     switch reason {
     case .other where errno == .fileTooLarge:
       "files may be no longer there: see ulimit -f, and what the file system can do"
+    case .notThere where errno == .illegalByteSequence:
+      "paths have to be UTF-8: rename the folder, or use another one"
     case .notAllowed: "run as a user that may, such as root"
     case .noSpace: "free some space there, and run the same command again"
     case .readOnly: "the file system is mounted read-only"
@@ -35,7 +37,9 @@ extension IOError {
     case .permissionDenied, .notPermitted: .notAllowed
     case .readOnlyFileSystem: .readOnly
     case .fileExists: .exists
-    case .noSuchFileOrDirectory, .notDirectory, .tooManySymbolicLinkLevels: .notThere
+    case .noSuchFileOrDirectory, .notDirectory, .tooManySymbolicLinkLevels, .fileNameTooLong,
+      .illegalByteSequence:
+      .notThere
     case .noSpace, .diskQuotaExceeded: .noSpace
     default: .other
     }

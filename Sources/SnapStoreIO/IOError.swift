@@ -17,7 +17,15 @@ package struct IOError: Error, Equatable, Sendable, CustomStringConvertible {
 
   package var description: String {
     let place = offset.map { " at byte \($0)" } ?? ""
-    return "cannot \(operation) \(path)\(place): \(errno.description)"
+    return "cannot \(operation) \(path)\(place): \(errno.sentence)"
+  }
+}
+
+extension Errno {
+  /// What it means here, in a person's words.
+  var sentence: String {
+    self == .illegalByteSequence
+      ? "a name on the way to it has bytes that are not UTF-8" : description
   }
 }
 

@@ -182,7 +182,10 @@ package struct LinuxSystemCalls: SystemCalls {
   package func canonicalPath(_ path: String) throws(Errno) -> String {
     guard let resolved = unsafe realpath(path, nil) else { throw Errno(rawValue: errno) }
     defer { unsafe free(resolved) }
-    return unsafe String(cString: resolved)
+    guard let text = unsafe String(validatingCString: resolved) else {
+      throw .illegalByteSequence
+    }
+    return text
   }
 
   @discardableResult

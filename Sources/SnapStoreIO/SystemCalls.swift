@@ -62,7 +62,7 @@ package protocol SystemCalls: Sendable {
   ) throws(Errno)
   /// The names in a directory, without `.` and `..`, in no order.
   func names(in directory: Int32) throws(Errno) -> [String]
-  /// The absolute path without symbolic links.
+  /// The absolute path without symbolic links; `EILSEQ` where that is not UTF-8.
   func canonicalPath(_ path: String) throws(Errno) -> String
 }
 

@@ -89,6 +89,41 @@ import Testing
     #expect(result.status == 0, "\(result.errors)")
   }
 
+  @Test(
+    "a path of the environment that is not UTF-8 is refused, and no other one is used",
+    arguments: ["SNAPSTORE_VAULT", "SNAPSTORE_CONFIG", "XDG_DATA_HOME", "HOME"])
+  func environment(variable: String) throws {
+    // A configuration that is empty is none.
+    let others = variable == "SNAPSTORE_CONFIG" ? "" : "SNAPSTORE_CONFIG=; "
+    let result = try run(
+      ["backup", "disk.img"],
+      after: "\(others)export \(variable)=\"$PWD/$(printf 'a\\377')\"; exec \"$@\"")
+    #expect(result.status == 64, "\(result.errors)")
+    #expect(result.errors.contains("\(variable), in the environment, is not UTF-8"))
+    let names = try snapstore.directory.names().filter { !$0.hasPrefix(".output") }
+    #expect(names == ["disk.img", "v"], "\(names)")
+  }
+
+  @Test("an argument that is not UTF-8 is refused; one that has what stands for such bytes is not")
+  func argument() throws {
+    let result = try run(
+      ["backup", "--vault", "v"], after: #"exec "$@" "d=$(printf 'a\377')""#)
+    #expect(result.status == 64)
+    #expect(result.errors.contains("an argument is not UTF-8: d=a\u{FFFD}"), "\(result.errors)")
+    try snapstore.write("a\u{FFFD}", [1])
+    let other = try snapstore("backup", "--vault", "v", "d=a\u{FFFD}")
+    #expect(other.status == 0, "\(other.errors)")
+  }
+
+  @Test("a disk in a folder whose name is not UTF-8 is refused: its path could not be kept")
+  func folder() throws {
+    let prelude = #"d=$(printf 'd\377'); mkdir "$d"; cp disk.img "$d"; cd "$d"; exec "$@""#
+    let vault = snapstore.path("v")
+    let result = try run(["backup", "--vault", vault, "disk.img"], after: prelude)
+    #expect(result.status == 66, "\(result.errors)")
+    #expect(result.errors.contains("bytes that are not UTF-8"), "\(result.errors)")
+  }
+
   @Test("a working directory that was removed ends what looks for one above it")
   func removedDirectory() throws {
     let prelude = #"mkdir gone; cd gone; rmdir ../gone; exec "$@""#

@@ -93,6 +93,17 @@ import Testing
     }
   }
 
+  /// A repaired path would be another one.
+  @Test func aCanonicalPathIsUTF8() throws {
+    let name: [CChar] = directory.path("a").utf8CString.dropLast() + [-1, 0]
+    #expect(unsafe mkdir(name, 0o700) == 0)
+    defer { unsafe rmdir(name) }
+    #expect(unsafe symlink(name, directory.path("link")) == 0)
+    #expect(throws: Errno.illegalByteSequence) {
+      try calls.canonicalPath(directory.path("link"))
+    }
+  }
+
   @Test func renameAndLinkReplaceNothing() throws {
     let folder = try calls.open(
       directory.path, in: calls.workingDirectory, .directory(followLinks: false))

@@ -1,4 +1,3 @@
-internal import FoundationEssentials
 internal import SnapStoreIO
 
 /// Where a host's configuration is, and who must have written it.
@@ -12,7 +11,7 @@ enum ConfigurationFile {
   /// The configuration of this process: of the file that the environment names, which must be
   /// there, or of the default one if it is there.
   static func read(_ host: HostSystem) throws -> Configuration {
-    guard let path = ProcessInfo.processInfo.environment[variable] else {
+    guard let path = try pathInEnvironment(variable) else {
       return try read(defaultPath, host) ?? Configuration()
     }
     if path.isEmpty { return Configuration() }
@@ -70,4 +69,16 @@ enum ConfigurationFile {
       return nil
     }
   }
+}
+
+/// What an environment variable says, to be used as a path; nil where it is not set.
+func pathInEnvironment(_ variable: String) throws -> String? {
+  guard let bytes = ProgramArguments.variable(variable) else { return nil }
+  guard let path = String(validating: bytes, as: UTF8.self) else {
+    throw Failure(
+      .wrongUsage,
+      "\(variable), in the environment, is not UTF-8: \(String(decoding: bytes, as: UTF8.self))",
+      hint: "paths have to be UTF-8: set it to another one")
+  }
+  return path
 }

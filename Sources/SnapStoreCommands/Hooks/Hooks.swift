@@ -1,4 +1,3 @@
-internal import FoundationEssentials
 internal import SnapStoreIO
 
 /// The programs of the operator's that are run when something happened, as the configuration names
@@ -20,7 +19,7 @@ package struct Hooks {
 
   /// What of the job is in the environment too, where it is a text: as `SNAPSTORE_VM`.
   private static let exported = ["vault", "kind", "vm", "point", "message"]
-  /// What of our environment a hook has.
+  /// What of our environment a hook has, where it is UTF-8.
   private static let inherited = [
     "PATH", "HOME", "USER", "LOGNAME", "LANG", "LC_ALL", "TZ", "TMPDIR", ConfigurationFile.variable,
   ]
@@ -48,7 +47,7 @@ package struct Hooks {
     guard let command = commands[event], let path = command.first else { return }
     let program = ChildProgram(
       path: path, arguments: Array(command.dropFirst()),
-      environment: Self.environment(event, job, ProcessInfo.processInfo.environment),
+      environment: Self.environment(event, job),
       limitSeconds: limitSeconds, graceSeconds: graceSeconds)
     let hook = "the hook for \(event.rawValue)"
     do throws(IOError) {
@@ -65,10 +64,13 @@ package struct Hooks {
     }
   }
 
-  private static func environment(
-    _ event: Event, _ job: JSONValue, _ ours: [String: String]
-  ) -> [String: String] {
-    var environment = ours.filter { inherited.contains($0.key) }
+  private static func environment(_ event: Event, _ job: JSONValue) -> [String: String] {
+    var environment: [String: String] = [:]
+    for name in inherited {
+      environment[name] = ProgramArguments.variable(name).flatMap {
+        String(validating: $0, as: UTF8.self)
+      }
+    }
     if environment["PATH", default: ""].isEmpty { environment["PATH"] = path }
     environment["SNAPSTORE_EVENT"] = event.rawValue
     guard case .object(let fields) = job else { return environment }
