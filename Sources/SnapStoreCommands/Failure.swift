@@ -17,6 +17,13 @@ enum ExitStatus: Int32, CaseIterable {
   case notAllowed = 77
   case interrupted = 130
 
+  /// What a list ends with some of which can't be read, by whether that is damaged: what is not,
+  /// needs a newer program. Nil where all can be read.
+  init?(unreadable areDamaged: [Bool]) {
+    if areDamaged.isEmpty { return nil }
+    self = areDamaged.contains(true) ? .damagedData : .notThere
+  }
+
   /// What it says to whoever runs the program; the help and the manual list it.
   var meaning: String {
     switch self {

@@ -49,7 +49,9 @@ struct JobsCommand: ParsableCommand {
       try console.print(Self.text(jobs))
     }
     // The list is good, but not all of it: a script has to notice.
-    if !history.unreadable.isEmpty { throw ExitCode(ExitStatus.damagedData.rawValue) }
+    if let status = ExitStatus(unreadable: history.unreadable.map(\.isDamaged)) {
+      throw ExitCode(status.rawValue)
+    }
   }
 
   static func fields(_ job: JobHistory.Job) -> JSONValue {

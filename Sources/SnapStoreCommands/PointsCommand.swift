@@ -55,7 +55,9 @@ struct PointsCommand: ParsableCommand {
       try console.print(Self.table(points, verifications, marks).text)
     }
     // The list is good, but not all of it: a script has to notice.
-    if !catalog.unreadable.isEmpty { throw ExitCode(ExitStatus.damagedData.rawValue) }
+    if let status = ExitStatus(unreadable: catalog.unreadable.map { $0.error.code == .damaged }) {
+      throw ExitCode(status.rawValue)
+    }
   }
 
   static func fields(

@@ -60,7 +60,9 @@ struct PolicyListCommand: ParsableCommand {
       try console.print(PolicyAnswer.table(policies).text)
     }
     // The list is good, but not all of it: a script has to notice.
-    if !policies.unreadable.isEmpty { throw ExitCode(ExitStatus.damagedData.rawValue) }
+    if let status = ExitStatus(unreadable: policies.unreadable.map { $0.error.code == .damaged }) {
+      throw ExitCode(status.rawValue)
+    }
   }
 }
 

@@ -54,7 +54,13 @@ package final class RestoreTarget: Sendable {
     } catch {
       throw creationError(error, "make \(path)", hint: "make its parent directory first")
     }
-    guard let status = try parent.status(of: name) else { return nil }
+    let found: FileStatus?
+    do throws(IOError) {
+      found = try parent.status(of: name)
+    } catch {
+      throw creationError(error, "make \(path)", hint: "name another directory with --to")
+    }
+    guard let status = found else { return nil }
     guard status.kind == .directory || status.kind == .symbolicLink else {
       throw DiskError(
         .cannotCreate, "\(path) exists and is \(status.kind.phrase)",
@@ -87,7 +93,7 @@ package final class RestoreTarget: Sendable {
       return DiskError(
         .cannotCreate, "\(error.path) exists, and a restore never replaces anything",
         hint: "name another directory with --to")
-    case .noSuchFileOrDirectory, .notDirectory, .tooManySymbolicLinkLevels:
+    case .noSuchFileOrDirectory, .notDirectory, .tooManySymbolicLinkLevels, .fileNameTooLong:
       return DiskError(.cannotCreate, "cannot \(action): \(error.errno)", hint: hint)
     default: return error
     }
@@ -107,19 +113,13 @@ package final class RestoreTarget: Sendable {
     }
     let (parentPath, name) = splitPath(path)
     let parent = try Directory(parentPath, followLinks: true, calls: calls)
-    let stagingName = Self.unfinishedName(name, randomness)
+    let stagingName = unfinishedName(for: name, randomness)
     do throws(IOError) {
       directory = try parent.makeDirectory(stagingName)
     } catch {
       throw Self.creationError(error, "make \(path)", hint: "name another directory with --to")
     }
     place = .newDirectory(parent: parent, name: name, stagingName: stagingName)
-  }
-
-  /// A hidden name that says what it is, and fits the 255 bytes of a file name.
-  private static func unfinishedName(_ name: String, _ randomness: any Randomness) -> String {
-    let shown = name.utf8.count <= 150 ? ".\(name)" : ""
-    return "\(shown).snapstore-unfinished-\(String(randomness.next(), radix: 16))"
   }
 
   /// How many bytes can be written before the file system is full.
@@ -132,7 +132,7 @@ package final class RestoreTarget: Sendable {
     let temporaryName: String
     switch place {
     case .newDirectory: temporaryName = Self.fileName(name)
-    case .existing: temporaryName = Self.unfinishedName(name.text, randomness)
+    case .existing: temporaryName = unfinishedName(for: name.text, randomness)
     }
     let file: OpenFile
     do throws(IOError) {

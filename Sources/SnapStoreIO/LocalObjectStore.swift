@@ -76,6 +76,8 @@ package final class LocalObjectStore: ObjectStore {
       case .noSuchFileOrDirectory: break
       case .notDirectory:
         throw StoreError(.taken, "\(path) exists and is not a directory")
+      case .tooManySymbolicLinkLevels, .fileNameTooLong:
+        throw StoreError(.taken, "there can't be a directory at \(path): \(error.errno)")
       default: throw error
       }
     }
@@ -84,7 +86,15 @@ package final class LocalObjectStore: ObjectStore {
     // It may exist: made by another process just now, or a link to nothing, as opening will tell.
     _ = try tolerating(.fileExists) { () throws(IOError) in try parent.makeDirectory(name) }
     try parent.synchronize()
-    return try Directory(path, followLinks: true, calls: host.calls)
+    let made = try tolerating(.noSuchFileOrDirectory) { () throws(IOError) in
+      try Directory(path, followLinks: true, calls: host.calls)
+    }
+    guard let made else {
+      throw StoreError(
+        .taken, "\(path) is a symbolic link to nothing",
+        hint: "name a directory that does not exist yet")
+    }
+    return made
   }
 
   private static func refuseNetwork(_ directory: Directory) throws {

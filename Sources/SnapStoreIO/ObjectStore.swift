@@ -139,7 +139,7 @@ package struct StoreError: Error, Equatable, Sendable, CustomStringConvertible {
   package enum Code: Equatable, Sendable {
     /// There is no directory at the path.
     case notThere
-    /// Something stands where the store was to be made.
+    /// Something stands where the store was to be made, or nothing can be made there.
     case taken
     /// On a network file system, whose locks and renames do not keep the promises above.
     case networkFileSystem

@@ -11,6 +11,13 @@ package func splitPath(_ path: String) -> (parent: String, name: String) {
   return (parent.isEmpty ? "/" : String(parent), String(name))
 }
 
+/// A hidden name for what is to become `name`, that says what it is and fits the 255 bytes of a
+/// file name.
+package func unfinishedName(for name: String, _ randomness: any Randomness) -> String {
+  let shown = name.utf8.count <= 150 ? ".\(name)" : ""
+  return "\(shown).snapstore-unfinished-\(String(randomness.next(), radix: 16))"
+}
+
 /// A path without the slashes at its end, the root's own aside.
 package func trimmingSlashes(_ path: some StringProtocol) -> Substring {
   var bytes = Substring(path).utf8

@@ -11,8 +11,7 @@ package enum ReplacedFile {
   ) throws {
     let (parent, name) = splitPath(path)
     let directory = try Directory(parent, followLinks: true, calls: host.calls)
-    let temporaryName =
-      ".\(name).snapstore-unfinished-\(String(host.randomness.next(), radix: 16))"
+    let temporaryName = unfinishedName(for: name, host.randomness)
     let file = try OpenFile(temporaryName, in: directory, .create, calls: host.calls)
     do {
       try bytes.withRawSpan { try file.write($0, at: 0) }

@@ -112,4 +112,51 @@ struct BadInputTests {
     try expect(restore + ["full"], 73, "full/disk.img")
     #expect(!FileManager.default.fileExists(atPath: snapstore.path("nowhere")))
   }
+
+  @Test("a name that no file can have, a link to nothing or in a circle, and the root as a file")
+  func impossibleTargets() throws {
+    let long = String(repeating: "x", count: 256)
+    try expect(["points", "--vault", long], 66, "File name too long")
+    try expect(["vault", "create", long], 73, "File name too long")
+    try expect(
+      ["restore", "--vault", "v", "--point", "latest", "--to", long], 73, "File name too long")
+    for (link, target) in [("dangling", "nowhere"), ("circle", "circle")] {
+      try FileManager.default.createSymbolicLink(
+        atPath: snapstore.path(link), withDestinationPath: target)
+      try expect(["vault", "create", link], 73, link)
+    }
+    let metrics = ["metrics", "--vault", "v", "--output"]
+    try expect(metrics + [long], 73, "longer than 255 bytes")
+    try expect(metrics + ["/"], 73, "/ is a directory")
+    let longest = String(long.dropLast())
+    #expect(try snapstore.run(metrics + [longest]).status == 0)
+    #expect(try !snapstore.read(longest).isEmpty)
+  }
+
+  /// A list says by its exit code what becomes of the rest: 65 only where something is damaged.
+  @Test("what a newer program wrote is not damaged", arguments: ["points", "outcomes", "jobs"])
+  func newerObjects(folder: String) throws {
+    #expect(try snapstore("backup", "--vault", "v", "disk.img").status == 0)
+    let objects = try vault.objects(folder)
+    func flip(_ byte: Int, of objects: some Sequence<String>) throws {
+      for object in objects {
+        var bytes = try snapstore.read(object)
+        bytes[byte] ^= 0x40
+        try snapstore.write(object, bytes)
+      }
+    }
+    try flip(12, of: objects)  // the format's version
+    let list = [folder == "jobs" ? "jobs" : "points", "--vault", "v"]
+    let newer = try snapstore.run(list)
+    #expect(newer.status == 66, "\(newer.errors)")
+    if folder != "jobs" {
+      let restore = ["restore", "--vault", "v", "--point", vault.points[0].id]
+      try expect(restore, 66, "was made by a newer program: \(folder)/")
+    }
+    let first = objects.filter { $0.hasPrefix(objects[0].prefix { $0 != "." }) }
+    try flip(12, of: first)
+    try flip(40, of: first)
+    let damaged = try snapstore.run(list)
+    #expect(damaged.status == 65, "\(damaged.errors)")
+  }
 }

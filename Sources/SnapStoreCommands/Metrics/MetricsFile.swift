@@ -12,6 +12,14 @@ enum MetricsFile {
   static func write(_ metrics: Metrics, to path: String, host: HostSystem) throws {
     let text = metrics.text
     precondition(text.hasPrefix(beginning))
+    let name = splitPath(path).name
+    guard (1...255).contains(name.utf8.count) else {
+      throw Failure(
+        .cannotCreate,
+        name.isEmpty
+          ? "\(path) is a directory, and not a file" : "the name \(name) is longer than 255 bytes",
+        hint: "name a file in a directory that is there")
+    }
     guard try mayReplace(path, host) else {
       throw Failure(
         .cannotCreate, "\(path) exists, and is no file of snapstore's metrics: it is not replaced",

@@ -42,13 +42,13 @@ package struct JobHistory: Sendable {
 
   /// The oldest first.
   package private(set) var jobs: [Job] = []
-  /// Objects that can't be read, with the reason.
-  package private(set) var unreadable: [(object: String, reason: String)] = []
+  /// Objects that can't be read, with the reason; not damaged is what a newer program wrote.
+  package private(set) var unreadable: [(object: String, reason: String, isDamaged: Bool)] = []
 
   package init(_ vault: Vault) throws {
     let files = try JobFiles(vault)
     jobs = files.jobs.values.sorted { $0.record.order < $1.record.order }
-    unreadable = files.unreadable.map { ("\($0.name)", $0.reason) }
+    unreadable = files.unreadable.map { ("\($0.name)", $0.reason, $0.code != .unsupported) }
   }
 }
 
@@ -69,7 +69,7 @@ struct JobFiles {
   }
 
   private(set) var jobs: [JobID: JobHistory.Job] = [:]
-  private(set) var unreadable: [(name: ObjectName, reason: String, isDamaged: Bool)] = []
+  private(set) var unreadable: [(name: ObjectName, reason: String, code: FormatError.Code?)] = []
   /// What holds a single job, none that is under way among it.
   private(set) var singles: [Part] = []
   /// What holds many.
@@ -110,8 +110,7 @@ struct JobFiles {
         }
       } catch {
         guard let reason = damageReason(error) else { throw error }
-        let isDamaged = (error as? FormatError)?.code == .damaged
-        unreadable.append((name, reason, isDamaged))
+        unreadable.append((name, reason, (error as? FormatError)?.code))
       }
     }
     return true
@@ -169,7 +168,7 @@ struct JobFolding {
     }
     for input in inputs { try vault.store.delete(input.name) }
     // A job that can't be read tells nobody anything; what a newer program wrote stays.
-    for lost in files.unreadable where try lost.isDamaged && isDamaged(lost.name) {
+    for lost in files.unreadable where try lost.code == .damaged && isDamaged(lost.name) {
       try vault.store.delete(lost.name)
     }
     try dropOldest(files)

@@ -240,7 +240,7 @@ package struct PointCatalog: Sendable {
   private static func unreadable(_ point: (id: PointID, error: FormatError)) -> VaultError {
     point.error.code == .unsupported
       ? VaultError(
-        .unsupported, "recovery point \(point.id) \(point.error.problem)",
+        .unsupported, "recovery point \(point.id) was made by a newer program: \(point.error)",
         hint: "use a newer snapstore")
       : VaultError(
         .damaged, "recovery point \(point.id) is damaged: \(point.error)",
