@@ -196,8 +196,12 @@ package final class SourceDisk: Sendable {
     guard offset < byteCount else { return nil }
     guard mayHaveHoles else { return offset..<byteCount }
     do throws(IOError) {
-      guard let start = try file.nextData(from: offset), start < byteCount else { return nil }
-      return start..<min(try file.nextHole(from: start), byteCount)
+      guard let next = try file.nextData(from: offset), next < byteCount else { return nil }
+      // A hole may be made where there was data just now, and not every file system is right: what
+      // is said of bytes before is passed over, and each piece has some.
+      let start = max(next, offset)
+      let hole = try file.nextHole(from: start)
+      return start..<min(hole > start ? hole : start + UInt64(FormatLimit.extent), byteCount)
     } catch {
       // A file that was cut short meanwhile answers with "no data"; reading will tell where.
       guard error.errno == .invalidArgument || error.errno == .notSupported else {

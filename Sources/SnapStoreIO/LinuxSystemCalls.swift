@@ -105,7 +105,9 @@ package struct LinuxSystemCalls: SystemCalls {
       case .hole(let offset): linux_seek(file, Int64(offset), Int32(linux_seek_hole))
       case .end: linux_seek(file, 0, SEEK_END)
       }
-    return UInt64(try check(Int(position)))
+    // The end of the last page that a file can have is 2^63, which is negative there and no error.
+    guard position != -1 else { throw Errno(rawValue: errno) }
+    return UInt64(bitPattern: position)
   }
 
   package func tryLock(_ file: Int32, isShared: Bool) throws(Errno) -> Bool {
@@ -217,7 +219,8 @@ extension FileStatus {
     self.init(
       kind: kind, device: UInt64(status.st_dev), inode: UInt64(status.st_ino),
       representedDevice: UInt64(status.st_rdev), byteCount: UInt64(max(0, status.st_size)),
-      allocatedByteCount: UInt64(max(0, status.st_blocks)) * 512,
+      // A file system of a user's own may say anything.
+      allocatedByteCount: min(UInt64(max(0, status.st_blocks)), UInt64(Int64.max) / 512) * 512,
       linkCount: UInt64(status.st_nlink), owner: status.st_uid, mode: status.st_mode & 0o777,
       modified: FileTime(status.st_mtim), changed: FileTime(status.st_ctim))
   }

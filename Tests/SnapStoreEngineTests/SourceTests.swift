@@ -134,6 +134,31 @@ struct SourceTests {
     }
   }
 
+  /// As a file system of a user's own may answer.
+  @Test("what lseek says of bytes before, or of no bytes, costs only time")
+  func lyingHoles() throws {
+    let content = SeededRandomness(seed: 5).bytes(9 << 20)
+    let path = try fixture.image("disk", content)
+    for (number, position) in [
+      (2, 0), (3, 0), (3, 4096), (4, 0), (4, 1 << 20), (4, .max),
+    ] as [(Int, UInt64)] {
+      // The first data ends after a mebibyte, else there would be no third answer.
+      let calls = FaultySystemCalls(faults: [
+        .at(number, .seek, .position(position)), .at(2, .seek, .position(1 << 20)),
+      ])
+      let disk = try SourceDisk(name: try #require(Name("disk")), path: path, calls: calls)
+      var extents = DiskExtents(disk)
+      var end: UInt64 = 0
+      while let plan = try extents.next() {
+        for data in plan.data {
+          #expect(data.lowerBound >= end && !data.isEmpty, "\(number) \(position)")
+          end = data.upperBound
+        }
+      }
+      #expect(end == 9 << 20, "\(number) \(position)")
+    }
+  }
+
   @Test("an image that is not raw is backed up as it is, with a warning")
   func container() throws {
     let path = try fixture.image("disk", [0x51, 0x46, 0x49, 0xFB, 0, 0, 0, 3])

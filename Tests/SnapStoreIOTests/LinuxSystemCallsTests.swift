@@ -104,6 +104,22 @@ import Testing
     }
   }
 
+  /// The hole behind the last byte that a file can have begins where its page ends, at 2^63.
+  @Test func holesBehindTheLastByteOfAll() throws {
+    let path = "/dev/shm/\(splitPath(directory.path).name)"
+    let file = unsafe open(path, O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC, 0o600)
+    try #require(file >= 0)
+    defer { close(file) }
+    unsafe unlink(path)
+    let last = Int64.max - 1
+    try #require(unsafe pwrite(file, [1], 1, off_t(last)) == 1)
+    #expect(try calls.seek(file, .hole(from: UInt64(last))) >= UInt64(Int64.max))
+    #expect(try calls.seek(file, .end) == UInt64(Int64.max))
+    #expect(throws: Errno.noSuchAddressOrDevice) {
+      try calls.seek(file, .data(from: UInt64(Int64.max)))
+    }
+  }
+
   @Test func renameAndLinkReplaceNothing() throws {
     let folder = try calls.open(
       directory.path, in: calls.workingDirectory, .directory(followLinks: false))
