@@ -50,9 +50,10 @@ package struct LinuxSystemCalls: SystemCalls {
   ) throws(Errno) -> Int {
     let (start, count) = (Int64(range.lowerBound), UInt64(range.count))
     var pages = hasCacheStatistics ? linux_cached_pages(file, start, count) : -1
-    // mincore says that all is cached where this user may not know. preadv2 with RWF_NOWAIT would
-    // tell too, but starts reading ahead what it does not find.
-    if pages < 0 { pages = linux_mapped_pages(file, start, count) }
+    // On a file system in layers (overlayfs), cachestat finds nothing. mincore says that all is
+    // cached where this user may not know. preadv2 with RWF_NOWAIT would tell too, but starts
+    // reading ahead what it does not find.
+    if pages <= 0 { pages = linux_mapped_pages(file, start, count) }
     return try check(pages) * sysconf(Int32(_SC_PAGESIZE))
   }
 
