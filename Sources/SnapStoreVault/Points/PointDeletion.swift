@@ -41,7 +41,7 @@ package struct PointDeletion: Sendable {
     softDeleteSeconds: UInt64 = SoftDelete.defaultSeconds
   ) throws -> TombstoneRecord {
     func refusePinned() throws {
-      guard try vault.isThere(.pin(point)) else { return }
+      guard try Pins(vault).contains(point) else { return }
       throw VaultError(
         .pinned, "recovery point \(point) is pinned",
         hint: "to let it go: snapstore point unpin \(point)")
