@@ -32,13 +32,13 @@ import Testing
     fixture.wrap = { store in
       ObservedStore(store) { event in
         guard case .create(let name) = event, name.folder == VaultFolder.packs else { return }
-        let isFirst = isDone.withLock { isDone in
-          defer { isDone = true }
-          return !isDone
+        // No pack of the one is there before the other has ended, whichever lane begins first.
+        try isDone.withLock { isDone in
+          guard !isDone else { return }
+          isDone = true
+          fixture.wrap = { $0 }
+          try fixture.backup(image, machine: "b")
         }
-        guard isFirst else { return }
-        fixture.wrap = { $0 }
-        try fixture.backup(image, machine: "b")
       }
     }
     try fixture.backup(image, machine: "a")
