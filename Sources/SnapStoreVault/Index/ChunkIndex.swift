@@ -13,7 +13,11 @@ internal import SnapStoreIO
 /// directories; a pack whose directory is damaged gives nothing, and its content is stored again.
 package final class ChunkIndex: Sendable {
   private struct State {
-    var segments: [IndexSegment] = []
+    var list = Replaced<[IndexSegment]>([])
+    var segments: [IndexSegment] {
+      get { list.value }
+      set { list = Replaced(newValue) }
+    }
     /// Nil: claimed, and not yet in a finished pack.
     var table: [ChunkID: ChunkLocation?] = [:]
     /// What lies in condemned packs that no segment covers: to be read, and for nothing else.

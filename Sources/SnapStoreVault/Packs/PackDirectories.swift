@@ -20,8 +20,12 @@ final class PackDirectories: Sendable {
   }
 
   private struct State {
+    var list = Replaced<[Directory]>([])
     /// The one that was used last comes first.
-    var directories: [Directory] = []
+    var directories: [Directory] {
+      get { list.value }
+      set { list = Replaced(newValue) }
+    }
     var byteCount = 0
     /// Those that are damaged, or too large.
     var refused: Set<SerialName> = []
