@@ -42,8 +42,10 @@ struct FailedBackupTests {
     }
   }
 
-  @Test("objects are put in the order that keeps points restorable")
-  func order() throws {
+  /// The folders of all objects that a first backup puts, in order.
+  private func foldersOfPuts(
+    _ content: [UInt8], compression: Compression? = nil
+  ) throws -> [String] {
     let fixture = try EngineFixture()
     let finished = Lock<[String]>([])
     fixture.wrap = { store in
@@ -52,8 +54,13 @@ struct FailedBackupTests {
         return false
       }
     }
-    try fixture.backup(try fixture.image("disk", TestContent.noise(5_000_000, seed: 2)))
-    let order = finished.withLock { $0 }
+    try fixture.backup(try fixture.image("disk", content), compression: compression)
+    return finished.withLock { $0 }
+  }
+
+  @Test("objects are put in the order that keeps points restorable")
+  func order() throws {
+    let order = try foldersOfPuts(TestContent.noise(5_000_000, seed: 2))
     #expect(order.first == "sessions")
     let end = ["index", "points", "points", "outcomes", "outcomes"]
     #expect(Array(order.suffix(5)) == end)
@@ -62,17 +69,8 @@ struct FailedBackupTests {
 
   @Test("that there may be records of zstd is said before there is one")
   func features() throws {
-    let fixture = try EngineFixture()
-    let finished = Lock<[String]>([])
-    fixture.wrap = { store in
-      FailingStore(store) { name in
-        finished.withLock { $0.append(name.folder) }
-        return false
-      }
-    }
-    let path = try fixture.image("disk", TestContent.mixed(500_000, seed: 2))
-    try fixture.backup(path, compression: .zstd(level: 3))
-    let order = finished.withLock { $0 }
+    let order = try foldersOfPuts(
+      TestContent.mixed(500_000, seed: 2), compression: .zstd(level: 3))
     let feature = try #require(order.firstIndex(of: VaultFolder.features))
     #expect(try feature < #require(order.firstIndex(of: VaultFolder.packs)))
   }

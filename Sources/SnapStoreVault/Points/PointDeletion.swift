@@ -40,13 +40,7 @@ package struct PointDeletion: Sendable {
     _ point: PointID, subject: TombstoneRecord.Subject?, isFinal: Bool,
     softDeleteSeconds: UInt64 = SoftDelete.defaultSeconds
   ) throws -> TombstoneRecord {
-    func refusePinned() throws {
-      guard try Pins(vault).contains(point) else { return }
-      throw VaultError(
-        .pinned, "recovery point \(point) is pinned",
-        hint: "to let it go: snapstore point unpin \(point)")
-    }
-    try refusePinned()
+    try refusePinned(point)
     let record = try change(point) { newest in
       if let record = newest?.record, record.state == .final || record.state == .deleted && !isFinal
       {
@@ -59,12 +53,19 @@ package struct PointDeletion: Sendable {
     guard record.state == .deleted else { return record }
     do {
       // It may have been pinned meanwhile; who pins looks for a tombstone afterwards too.
-      try refusePinned()
+      try refusePinned(point)
     } catch {
       _ = try undelete(point)
       throw error
     }
     return record
+  }
+
+  private func refusePinned(_ point: PointID) throws {
+    guard try Pins(vault).contains(point) else { return }
+    throw VaultError(
+      .pinned, "recovery point \(point) is pinned",
+      hint: "to let it go: snapstore point unpin \(point)")
   }
 
   /// Brings a deleted point back. Throws `VaultError` where it is gone for ever.
