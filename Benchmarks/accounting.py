@@ -153,7 +153,7 @@ def settle(paths, caches):
         DROP_CACHES.write_text("3\n")
         return
     files = [file for path in paths for file in files_under(path)]
-    enough = COLD_SHARE * sum(file.lstat().st_blocks * 512 for file in files)
+    enough = COLD_SHARE * sum(map(allocated_bytes, paths))
     for _ in range(WARMING_PASSES):
         for file in files:
             read_file(file)
