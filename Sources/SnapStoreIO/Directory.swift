@@ -59,7 +59,7 @@ package final class Directory: Sendable {
     do {
       let made = try Directory(name, in: self, calls: calls)
       try system("set the permissions of", made.path) { () throws(Errno) in
-        try calls.setMode(made.descriptor, 0o700)
+        try calls.setModeOfNew(made.descriptor, 0o700)
       }
       return made
     } catch let failure {

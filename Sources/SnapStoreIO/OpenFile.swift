@@ -26,8 +26,9 @@ package final class OpenFile: Sendable {
       ? DirectPath(descriptor, access == .create ? .write : .read, calls: calls) : nil
     if access == .create {
       do {
-        // Whatever the umask took away: the owner, and nobody else, may read and write.
-        try setMode(0o600)
+        try system("set the permissions of", self.path) { () throws(Errno) in
+          try calls.setModeOfNew(descriptor, 0o600)
+        }
       } catch let failure {
         do throws(Errno) {
           try calls.removeFile(path, in: base)

@@ -69,6 +69,16 @@ package protocol SystemCalls: Sendable {
 extension SystemCalls {
   /// What `open` and its kin take for "relative to the current directory".
   package var workingDirectory: Int32 { -100 }
+
+  /// Gives what was just made its mode, whatever the umask took away. Where its maker may not do
+  /// that, the file system has no permissions of its own (vfat, exFAT): those of the mount hold.
+  func setModeOfNew(_ file: Int32, _ mode: UInt32) throws(Errno) {
+    do throws(Errno) {
+      try setMode(file, mode)
+    } catch {
+      guard error == .notPermitted else { throw error }
+    }
+  }
 }
 
 /// How a file is opened. `O_CLOEXEC`, `O_NOCTTY` and, so that a FIFO can't hang us, `O_NONBLOCK`

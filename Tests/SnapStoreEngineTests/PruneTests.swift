@@ -179,6 +179,26 @@ struct PruneTests {
     #expect(plans[0].points.allSatisfy { $0.reasons.count == 1 && $0.reasons[0] != .clockSuspect })
   }
 
+  @Test("how often the tombstones are listed does not depend on how many points go")
+  func manyAtOnce() throws {
+    let calendar = try Calendar()
+    let lists = Lock(0)
+    calendar.fixture.wrap = { store in
+      ObservedStore(store) { event in
+        if event == .list(VaultFolder.tombstones) { lists.withLock { $0 += 1 } }
+      }
+    }
+    let counts = try [0..<3, 3..<15].map { days in
+      for number in days { try calendar.backup(at: start + Int64(number) * day) }
+      lists.withLock { $0 = 0 }
+      try calendar.prune(KeepRules(last: 1))
+      let count = lists.withLock { $0 }
+      #expect(try calendar.days().count == 1)
+      return count
+    }
+    #expect(counts[0] == counts[1])
+  }
+
   @Test("a point that is pinned while it is deleted stays")
   func pinnedMeanwhile() throws {
     let calendar = try Calendar()

@@ -179,4 +179,19 @@ struct RestoreTargetTests {
     #expect(report.warnings.count == 1)
     #expect(try fixture.restored("disk") == content)
   }
+
+  @Test(
+    "to a file system that has no permissions of its own, such as vfat",
+    arguments: [false, true])
+  func withoutPermissions(exists: Bool) throws {
+    let target = "\(directory)/stick"
+    if exists {
+      try FileManager.default.createDirectory(atPath: target, withIntermediateDirectories: false)
+    }
+    let calls = FaultySystemCalls(faults: [.every(.setMode, .error(.notPermitted))])
+    fixture.host = .forTests(calls: calls, clock: SteppingClock())
+    _ = try fixture.restore(to: "stick")
+    #expect(try fixture.restored("a", in: "stick") == content)
+    #expect(calls.count(of: .setMode) > 0)
+  }
 }

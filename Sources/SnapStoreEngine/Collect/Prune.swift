@@ -82,7 +82,8 @@ package struct Prune: Sendable {
   /// Deletes what goes by the plan, and was not pinned since. Each deletion is durable by itself:
   /// who is stopped in the middle leaves the rest to the next run.
   package func apply(_ plans: [MachinePlan], interruption: Interruption = Interruption()) throws {
-    let deletion = PointDeletion(vault, at: vaultTime.recordTime(at: vault.now()))
+    let deletion = PointDeletion(
+      vault, at: vaultTime.recordTime(at: vault.now()), knowing: catalog.tombstones)
     for plan in plans {
       for entry in plan.going {
         if interruption.isRaised { throw Interrupted() }

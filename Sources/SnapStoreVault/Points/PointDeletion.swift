@@ -20,11 +20,15 @@ package struct PointDeletion: Sendable {
   private static let maximumAttempts = 16
   private let vault: Vault
   private let time: Timestamp
+  private let known: Tombstones?
 
-  /// `time`: when it is done (`VaultTime.recordTime`).
-  package init(_ vault: Vault, at time: Timestamp) {
+  /// `time`: when it is done (`VaultTime.recordTime`). `known`: the tombstones as they were read
+  /// before, for who deletes many points: each deletion is tried by these first, and a number that
+  /// was taken since is found when it is put.
+  package init(_ vault: Vault, at time: Timestamp, knowing known: Tombstones? = nil) {
     self.vault = vault
     self.time = time
+    self.known = known
   }
 
   /// Now, by the vault's time as `catalog` has it.
@@ -41,7 +45,7 @@ package struct PointDeletion: Sendable {
     softDeleteSeconds: UInt64 = SoftDelete.defaultSeconds
   ) throws -> TombstoneRecord {
     try refusePinned(point)
-    let record = try change(point) { newest in
+    let record = try change(point, knowing: known) { newest in
       if let record = newest?.record, record.state == .final || record.state == .deleted && !isFinal
       {
         return .holds(record)
@@ -118,10 +122,11 @@ package struct PointDeletion: Sendable {
   }
 
   private func change(
-    _ point: PointID, _ next: (Tombstones.Newest?) throws -> Next
+    _ point: PointID, knowing known: Tombstones? = nil, _ next: (Tombstones.Newest?) throws -> Next
   ) throws -> TombstoneRecord {
-    for _ in 0..<Self.maximumAttempts {
-      let newest = try Tombstones(vault, of: point).newest[point]
+    for attempt in 0..<Self.maximumAttempts {
+      let earlier = attempt == 0 ? known : nil
+      let newest = try (earlier ?? Tombstones(vault, of: point)).newest[point]
       switch try next(newest) {
       case .holds(let record):
         // Whoever put it may have been killed before it was durable.
