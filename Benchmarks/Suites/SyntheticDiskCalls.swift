@@ -51,6 +51,10 @@ package final class SyntheticDiskCalls: SystemCalls {
     disk(file) == nil ? try base.cachedByteCount(file, range) : range.count
   }
 
+  package func dropCache(_ file: Int32) throws(Errno) {
+    if disk(file) == nil { try base.dropCache(file) }
+  }
+
   package func status(_ file: Int32) throws(Errno) -> FileStatus {
     guard let disk = disk(file) else { return try base.status(file) }
     return FileStatus(

@@ -132,6 +132,7 @@ static inline int linux_file_system_status(int file, struct linux_file_system *s
   status->available_bytes =
       buffer.f_blocks == 0
           ? 0x7fffffffffffffffULL
-          : (unsigned long long)buffer.f_bavail * (unsigned long long)buffer.f_bsize;
+          : (unsigned long long)buffer.f_bavail *
+                (unsigned long long)(buffer.f_frsize > 0 ? buffer.f_frsize : buffer.f_bsize);
   return 0;
 }

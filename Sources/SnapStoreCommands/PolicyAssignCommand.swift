@@ -31,6 +31,7 @@ struct PolicyAssignCommand: ParsableCommand {
   var vm: Name
 
   @OptionGroup var sources: DiskOptions
+  @OptionGroup var network: NetworkDiskOptions
   @OptionGroup var output: AnswerOptions
 
   func run() throws {
@@ -39,9 +40,12 @@ struct PolicyAssignCommand: ParsableCommand {
     let requests = try sources.named().map { try $0.request() }
     var disks: [MachineRecord.Disk]?
     if !requests.isEmpty {
-      // Only to see that they can be backed up.
-      _ = try Backup(machine: vm, disks: requests).openSources(
-        vaultPath: try existingPath(try vault.location(host).path, calls: host.calls), host: host)
+      // Only to see that they can be backed up, though not at this moment.
+      var backup = Backup(machine: vm, disks: requests)
+      backup.allowsNetworkDisks = network.isAllowed
+      _ = try backup.openSources(
+        vaultPath: try existingPath(try vault.location(host).path, calls: host.calls), host: host,
+        isForReading: false)
       disks = try requests.map { disk in
         MachineRecord.Disk(
           name: disk.name, role: disk.role,

@@ -18,11 +18,21 @@ struct RegionOptions: ParsableArguments {
     help: "Use the vault though it is of another region than this host.")
   var allowsOtherRegion = false
 
-  /// This host's region, from wherever it is said; nil where nothing says it.
-  func hostRegion(_ host: HostSystem) throws -> String? {
+  /// This host's region, from wherever it is said; nil where nothing says it. `unreadable` is told
+  /// where the configuration can't be read, and may throw that on or go on without.
+  func hostRegion(
+    _ host: HostSystem, unreadable: (any Error) throws -> Void = { throw $0 }
+  ) throws -> String? {
     if let region { return region.text }
     let variable = ProcessInfo.processInfo.environment["SNAPSTORE_REGION"] ?? ""
-    guard !variable.isEmpty else { return try ConfigurationFile.read(host).region?.text }
+    guard !variable.isEmpty else {
+      do {
+        return try ConfigurationFile.read(host).region?.text
+      } catch {
+        try unreadable(error)
+        return nil
+      }
+    }
     guard let name = Name(variable) else {
       throw Failure(
         .wrongUsage, "SNAPSTORE_REGION is '\(variable)', which can't be a name",
@@ -32,9 +42,11 @@ struct RegionOptions: ParsableArguments {
   }
 
   /// Refuses a vault of another region. Where the vault has none, the host's does not matter.
-  func check(_ vault: Vault) throws {
+  func check(
+    _ vault: Vault, unreadable: (any Error) throws -> Void = { throw $0 }
+  ) throws {
     guard !allowsOtherRegion, vault.descriptor.region != nil else { return }
-    try vault.refuseOtherRegion(than: try hostRegion(vault.host))
+    try vault.refuseOtherRegion(than: try hostRegion(vault.host, unreadable: unreadable))
   }
 }
 

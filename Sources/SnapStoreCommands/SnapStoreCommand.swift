@@ -25,6 +25,7 @@ public enum SnapStoreCommand {
 
   /// `repaired`: one of the arguments that was not UTF-8, and is another path now.
   private static func run(_ arguments: [String], repaired: String?) -> Int32 {
+    HostSystem.reserveStandardStreams()
     HostSystem.protectNewFiles()
     HostSystem.setSignals()
     StandardOutput.outliveReader()
@@ -34,6 +35,7 @@ public enum SnapStoreCommand {
       if let repaired {
         throw Failure(.wrongUsage, "an argument is not UTF-8: \(repaired)")
       }
+      try refuseTooFewFiles()
       try parseAndRun(arguments, console)
       return 0
     } catch let status as ExitCode {
@@ -43,6 +45,17 @@ public enum SnapStoreCommand {
       console.show(failure)
       return failure.code.rawValue
     }
+  }
+
+  /// With fewer, Dispatch ends the process without a word.
+  private static let leastOpenFiles = 16
+
+  private static func refuseTooFewFiles() throws {
+    let limit = HostSystem.openFileLimit
+    guard limit < leastOpenFiles else { return }
+    throw Failure(
+      .failedInputOutput, "this process may open only \(limit) files, too few to begin",
+      hint: "raise the limit: ulimit -n 1024")
   }
 
   private static func parseAndRun(_ arguments: [String], _ console: Console) throws {

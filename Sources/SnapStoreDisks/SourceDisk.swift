@@ -28,6 +28,7 @@ package final class SourceDisk: Sendable {
       byteCount = opened.byteCount
     case .blockDevice:
       mayHaveHoles = false
+      try file.distrustCache()
       byteCount = try file.end()
       guard byteCount > 0 else {
         throw DiskError(

@@ -5,10 +5,11 @@ internal import SystemPackage
 /// A page that enters the cache costs a copy and, on a virtual machine, up to ten times that for
 /// the first touch of its memory; what is larger than the cache pays that for nothing, and pushes
 /// out what others use. So what is large and aligned goes directly between the disk and our
-/// buffers; small and odd parts take the usual way. Both see the same file: the kernel writes out
-/// and drops the cached pages that a direct call touches.
+/// buffers; small and odd parts take the usual way. Of a file both see the same: the kernel writes
+/// out and drops the cached pages that a direct call touches. For a block device that is not so
+/// (see `distrustCache`).
 ///
-/// What the cache has already, or most of it, is taken from there. Nothing here promises
+/// What the cache of a file has already, or most of it, is taken from there. Nothing here promises
 /// durability: that is for `synchronize`, as ever.
 final class DirectPath: Sendable {
   /// Offsets, lengths and memory of a direct call are multiples of this.
@@ -26,6 +27,7 @@ final class DirectPath: Sendable {
   private let direction: DirectAccess
   private let calls: any SystemCalls
   private let state = Lock(State.unopened)
+  private let trustsCache = Lock(true)
 
   /// Opens nothing before the first call that is worth it.
   init(_ file: Int32, _ direction: DirectAccess, calls: any SystemCalls) {
@@ -36,12 +38,11 @@ final class DirectPath: Sendable {
 
   deinit {
     guard case .open(let descriptor) = state.withLock({ $0 }) else { return }
-    do throws(Errno) {
-      try calls.close(descriptor)
-    } catch {
-      precondition(error != .badFileDescriptor, "closed twice")
-    }
+    closing(descriptor, calls)
   }
+
+  /// From now on nothing is asked of the cache that can be read from the disk.
+  func distrustCache() { trustsCache.withLock { $0 = false } }
 
   /// Reads a part of the file from the disk; nil where it is not to be done this way, or where the
   /// cache has most of it. Otherwise as `SystemCalls.read`.
@@ -60,6 +61,7 @@ final class DirectPath: Sendable {
   }
 
   private func isCached(_ range: Range<UInt64>) -> Bool {
+    guard trustsCache.withLock({ $0 }) else { return false }
     do throws(Errno) {
       return try 2 * calls.cachedByteCount(file, range) > range.count
     } catch {

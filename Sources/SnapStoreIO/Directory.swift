@@ -19,11 +19,7 @@ package final class Directory: Sendable {
   }
 
   deinit {
-    do throws(Errno) {
-      try calls.close(descriptor)
-    } catch {
-      precondition(error != .badFileDescriptor, "closed twice: \(path)")
-    }
+    closing(descriptor, calls)
   }
 
   package func names() throws(IOError) -> [String] {

@@ -52,6 +52,17 @@ package struct HostSystem: Sendable {
     return UInt64(limit.rlim_cur)
   }
 
+  /// Gives standard streams that are closed something that can't be written to: what is opened
+  /// later must not get their numbers, and with them what is meant for people.
+  package static func reserveStandardStreams() {
+    while true {
+      let file = open("/dev/null", O_RDONLY | O_NOCTTY)
+      if (0...2).contains(file) { continue }
+      if file >= 0 { close(file) }
+      return
+    }
+  }
+
   /// Files and directories get just the modes that are asked for, whatever was set before: what
   /// group and others would get is all that is taken away.
   package static func protectNewFiles() {

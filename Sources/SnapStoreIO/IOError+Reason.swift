@@ -23,6 +23,8 @@ extension IOError {
     switch reason {
     case .other where errno == .fileTooLarge:
       "files may be no longer there: see ulimit -f, and what the file system can do"
+    case .other where errno == .resourceTemporarilyUnavailable:
+      "allow this user more processes and threads: see ulimit -u, and TasksMax= of its unit"
     case .notThere where errno == .illegalByteSequence:
       "paths have to be UTF-8: rename the folder, or use another one"
     case .notAllowed: "run as a user that may, such as root"

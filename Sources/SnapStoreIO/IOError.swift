@@ -38,10 +38,19 @@ func system<Value>(
     do throws(Errno) {
       return try call()
     } catch {
-      precondition(error != .badFileDescriptor && error != .badAddress, "\(operation) \(path)")
       if error == .interrupted && retry { continue }
       throw IOError(operation, path, error, offset: offset)
     }
+  }
+}
+
+/// Closes a descriptor for good: Linux has done so also where it gives an error, and what had to be
+/// durable was synchronized.
+func closing(_ descriptor: Int32, _ calls: any SystemCalls) {
+  do throws(Errno) {
+    try calls.close(descriptor)
+  } catch {
+    // As said above.
   }
 }
 

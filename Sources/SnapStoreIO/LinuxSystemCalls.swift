@@ -22,7 +22,23 @@ package struct LinuxSystemCalls: SystemCalls {
       case .create: O_RDWR | O_CREAT | O_EXCL | O_NOFOLLOW
       case .directory(let followLinks): O_RDONLY | O_DIRECTORY | (followLinks ? 0 : O_NOFOLLOW)
       }
-    return try check(unsafe openat(directory, path, flags | always, 0o600))
+    do throws(Errno) {
+      return try check(unsafe openat(directory, path, flags | always, 0o600))
+    } catch {
+      // Another has a lease on the file (Samba, an NFS server), and was asked to give it back. The
+      // kernel waits for that, some 45 s at most (/proc/sys/fs/lease-break-time), if it may.
+      guard error == .wouldBlock, case .read(let followLinks) = access,
+        isRegularFile(path, directory, followLinks: followLinks)
+      else { throw error }
+      return try check(unsafe openat(directory, path, flags | always & ~O_NONBLOCK))
+    }
+  }
+
+  private func isRegularFile(_ path: String, _ directory: Int32, followLinks: Bool) -> Bool {
+    var status = stat()
+    let flags = followLinks ? 0 : AT_SYMLINK_NOFOLLOW
+    return unsafe fstatat(directory, path, &status, flags) == 0
+      && FileStatus(status).kind == .regular
   }
 
   package func close(_ file: Int32) throws(Errno) {
@@ -55,6 +71,11 @@ package struct LinuxSystemCalls: SystemCalls {
     // reading ahead what it does not find.
     if pages <= 0 { pages = linux_mapped_pages(file, start, count) }
     return try check(pages) * sysconf(Int32(_SC_PAGESIZE))
+  }
+
+  package func dropCache(_ file: Int32) throws(Errno) {
+    let error = posix_fadvise(file, 0, 0, POSIX_FADV_DONTNEED)
+    if error != 0 { throw Errno(rawValue: error) }
   }
 
   package func write(_ file: Int32, _ bytes: RawSpan, at offset: UInt64) throws(Errno) -> Int {

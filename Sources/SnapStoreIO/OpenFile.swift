@@ -41,11 +41,17 @@ package final class OpenFile: Sendable {
   }
 
   deinit {
-    do throws(Errno) {
-      try calls.close(descriptor)
-    } catch {
-      // Linux has closed the descriptor all the same; what had to be durable was synchronized.
-      precondition(error != .badFileDescriptor, "closed twice: \(path)")
+    closing(descriptor, calls)
+  }
+
+  /// Reads nothing any more that the page cache had until now. For a block device: Linux keeps one
+  /// cache for a disk and one for each partition or mapping of it, and of what was written through
+  /// another, here or on another host that has the disk too, this one knows nothing for as long as
+  /// anybody has it open.
+  package func distrustCache() throws(IOError) {
+    direct?.distrustCache()
+    try system("drop what is cached of", path) { () throws(Errno) in
+      try calls.dropCache(descriptor)
     }
   }
 

@@ -1,4 +1,5 @@
-internal import Dispatch
+internal import SystemPackage
+package import Dispatch
 
 /// Work in several stages at once: each stage a number of lanes, each lane a thread of its own.
 ///
@@ -13,15 +14,22 @@ package final class ParallelWork: Sendable {
     var firstError: (any Error)?
     var isCancelled = false
     var cancellations: [@Sendable () -> Void] = []
+    var startedLanes = 0
+    var begunLanes = 0
   }
 
   private let state = Lock(State())
   private let group = DispatchGroup()
+  private let patience: DispatchTimeInterval
 
-  package init() {}
+  /// `patience`: how long a lane may wait for its thread; it is noticed within twice that time.
+  package init(patience: DispatchTimeInterval = .seconds(30)) {
+    self.patience = patience
+  }
 
   /// Work that fails with `Interrupted` when the interruption is raised.
-  package init(interruption: Interruption) {
+  package convenience init(interruption: Interruption) {
+    self.init()
     interruption.onRaise { [weak self] in self?.fail(Interrupted()) }
   }
 
@@ -53,9 +61,11 @@ package final class ParallelWork: Sendable {
   ) {
     precondition(lanes > 0)
     let running = Lock(lanes)
+    state.withLock { $0.startedLanes += lanes }
     for lane in 0..<lanes {
       let queue = DispatchQueue(label: "snapstore.\(stage).\(lane)")
       queue.async(group: group) { [self] in
+        state.withLock { $0.begunLanes += 1 }
         do {
           try body(lane)
           if running.withLock({
@@ -83,8 +93,18 @@ package final class ParallelWork: Sendable {
   }
 
   /// Waits for every lane, then throws the first error.
+  ///
+  /// Where the system makes no more threads (RLIMIT_NPROC, a cgroup's pids.max), Dispatch tries for
+  /// ever, and lanes that have one may wait for those that have none: then this is the error.
   package func wait() throws {
-    group.wait()
+    var waiting: (lanes: Int, begun: Int)?
+    while group.wait(timeout: .now() + patience) == .timedOut {
+      let now = state.withLock { (lanes: $0.startedLanes - $0.begunLanes, begun: $0.begunLanes) }
+      if let waiting, waiting.lanes > 0, waiting.begun == now.begun {
+        fail(IOError("start", "a thread", .resourceTemporarilyUnavailable))
+      }
+      waiting = now
+    }
     if let error = state.withLock({ $0.firstError }) { throw error }
   }
 }

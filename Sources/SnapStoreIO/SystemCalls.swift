@@ -4,7 +4,7 @@ package import SystemPackage
 /// simulated file system, or a fault at the n-th call.
 ///
 /// Descriptors are plain numbers here; `OpenFile` and `Directory` own them, retry `EINTR` and add
-/// the operation and path to an error. `EBADF` and `EFAULT` are bugs of ours and trap there.
+/// the operation and path to an error.
 package protocol SystemCalls: Sendable {
   /// `path` is taken relative to `directory` (`workingDirectory` for the current one).
   func open(
@@ -22,6 +22,8 @@ package protocol SystemCalls: Sendable {
   /// How many bytes of the range the page cache has, in whole pages; where this user may not know,
   /// all. Brings nothing into it.
   func cachedByteCount(_ file: Int32, _ range: Range<UInt64>) throws(Errno) -> Int
+  /// Lets the page cache forget what it has of the file and nobody changed.
+  func dropCache(_ file: Int32) throws(Errno)
   func write(_ file: Int32, _ bytes: RawSpan, at offset: UInt64) throws(Errno) -> Int
   func synchronize(_ file: Int32) throws(Errno)
   /// Starts writing what is dirty in the range, without waiting. Promises nothing.

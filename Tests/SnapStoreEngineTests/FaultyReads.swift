@@ -41,6 +41,7 @@ final class FaultyReads: SystemCalls {
     throw .notSupported
   }
   func cachedByteCount(_ file: Int32, _ range: Range<UInt64>) throws(Errno) -> Int { 0 }
+  func dropCache(_ file: Int32) throws(Errno) { try base.dropCache(file) }
   func close(_ file: Int32) throws(Errno) { try base.close(file) }
   func write(_ file: Int32, _ bytes: RawSpan, at offset: UInt64) throws(Errno) -> Int {
     try base.write(file, bytes, at: offset)

@@ -3,8 +3,8 @@ package import SystemPackage
 
 /// The kinds of system calls that can be counted and made to fail.
 package enum SystemCall: String, Sendable, CaseIterable {
-  case open, openDirect, close, read, cachedByteCount, write, synchronize, startWriteback, setSize,
-    setMode, status, fileSystem
+  case open, openDirect, close, read, cachedByteCount, dropCache, write, synchronize
+  case startWriteback, setSize, setMode, status, fileSystem
   case seek, tryLock, isLocked, isOpenForWriting, makeDirectory, removeFile, removeDirectory,
     rename, link, names
   case canonicalPath, replace
@@ -142,7 +142,12 @@ package final class FaultySystemCalls: SystemCalls {
 
   package func close(_ file: Int32) throws(Errno) {
     let path = state.withLock { $0.paths.removeValue(forKey: file) }
-    try base.close(file)
+    do throws(Errno) {
+      try base.close(file)
+    } catch {
+      precondition(error != .badFileDescriptor, "closed twice: \(path ?? "descriptor \(file)")")
+      throw error
+    }
     try enter(.close, path ?? "descriptor \(file)")
   }
 
@@ -165,6 +170,11 @@ package final class FaultySystemCalls: SystemCalls {
       return try base.cachedByteCount(file, range)
     }
     return count
+  }
+
+  package func dropCache(_ file: Int32) throws(Errno) {
+    try enter(.dropCache, file)
+    try base.dropCache(file)
   }
 
   package func write(_ file: Int32, _ bytes: RawSpan, at offset: UInt64) throws(Errno) -> Int {

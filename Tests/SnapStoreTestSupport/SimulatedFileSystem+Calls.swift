@@ -89,6 +89,10 @@ extension SimulatedFileSystem {
     try perform(.cachedByteCount, file) { (_, _) in 0 }
   }
 
+  package func dropCache(_ file: Int32) throws(Errno) {
+    try perform(.dropCache, file) { (_, _) throws(Errno) in }
+  }
+
   package func write(_ file: Int32, _ bytes: RawSpan, at offset: UInt64) throws(Errno) -> Int {
     try perform(.write, file) { (state, number) throws(Errno) in
       try state.checkAlignment(file, bytes, at: offset)

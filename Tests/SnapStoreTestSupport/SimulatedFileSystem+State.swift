@@ -108,7 +108,7 @@ extension SimulatedFileSystem {
 
     private func start(_ path: String, _ directory: Int32) throws(Errno) -> Int {
       if path.hasPrefix("/") || directory == -100 { return Self.root }
-      guard let open = descriptors[directory] else { throw .badFileDescriptor }
+      guard let open = descriptors[directory] else { fatalError("closed: \(directory)") }
       return open.inode
     }
 
@@ -129,7 +129,7 @@ extension SimulatedFileSystem {
     }
 
     func number(of file: Int32) throws(Errno) -> Int {
-      guard let open = descriptors[file] else { throw .badFileDescriptor }
+      guard let open = descriptors[file] else { fatalError("closed: \(file)") }
       return open.inode
     }
 

@@ -31,7 +31,9 @@ enum MetricsFile {
   /// Whether the file was written so many seconds ago, or fewer.
   static func isYounger(than seconds: Int64, _ path: String, _ host: HostSystem) throws -> Bool {
     guard let status = try find(path, host).status, status.byteCount > 0 else { return false }
-    return abs(host.clock.now().seconds - status.modified.seconds) <= seconds
+    let now = host.clock.now().seconds
+    let (age, isOverflow) = now.subtractingReportingOverflow(status.modified.seconds)
+    return !isOverflow && age.magnitude <= seconds
   }
 
   /// The directory in which the file is to be, its name there, and what is there now.

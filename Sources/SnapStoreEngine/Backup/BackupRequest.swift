@@ -22,8 +22,11 @@ extension Backup {
     return disks.map { .init(name: $0.name, role: $0.role, path: $0.source) }
   }
 
-  /// Refuses what is wrong with the request itself, before a vault is made or touched.
-  package func openSources(vaultPath: String?, host: HostSystem) throws -> [SourceDisk] {
+  /// Refuses what is wrong with the request itself, before a vault is made or touched. A machine
+  /// that runs is nothing wrong where its disks are not read now (`isForReading`).
+  package func openSources(
+    vaultPath: String?, host: HostSystem, isForReading: Bool = true
+  ) throws -> [SourceDisk] {
     precondition(!disks.isEmpty)
     try Self.refuseTooMany(disks)
     try Self.refuseSameNames(disks)
@@ -38,7 +41,7 @@ extension Backup {
       } catch is IOError {
         // What can't be asked of a file system keeps nobody from reading a disk there.
       }
-      try Self.refuseLocked(source)
+      if isForReading { try Self.refuseLocked(source) }
     }
     return sources
   }

@@ -108,8 +108,8 @@ struct DiskBench: Sendable {
     return rate("read back", count, done.withLock { $0 }, since: start)
   }
 
-  /// Reads extents of the disks as a backup does.
-  func read(_ sources: [SourceDisk], lanes count: Int) throws -> Bench.Rate {
+  /// Reads extents of the disks as a backup does; nil where there is nothing but holes.
+  func read(_ sources: [SourceDisk], lanes count: Int) throws -> Bench.Rate? {
     let schedule = Lock(ExtentSchedule(sources))
     let pool = BufferPool(capacity: count, bufferByteCount: FormatLimit.extent)
     let done = Lock<UInt64>(0)
@@ -129,7 +129,8 @@ struct DiskBench: Sendable {
         if host.clock.monotonicSeconds() - start >= seconds { return }
       }
     }
-    return rate("read the disks", count, done.withLock { $0 }, since: start)
+    let byteCount = done.withLock { $0 }
+    return byteCount == 0 ? nil : rate("read the disks", count, byteCount, since: start)
   }
 
   /// How often a second 4 KiB can be made durable, one after the other.

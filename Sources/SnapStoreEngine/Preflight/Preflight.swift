@@ -139,6 +139,7 @@ struct PreflightRun {
   /// For sentences: not more exact than an estimate is.
   static func size(_ byteCount: UInt64) -> String {
     byteCount < 1 << 30
-      ? "\((byteCount + (1 << 20) - 1) >> 20) MiB" : "\((byteCount + (1 << 29)) >> 30) GiB"
+      ? "\((byteCount + (1 << 20) - 1) >> 20) MiB"
+      : "\((byteCount >> 30) + (byteCount >> 29 & 1)) GiB"
   }
 }

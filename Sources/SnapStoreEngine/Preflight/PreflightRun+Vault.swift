@@ -102,7 +102,10 @@ extension PreflightRun {
       let available = try Directory(place, followLinks: true, calls: host.calls).fileSystem()
         .availableByteCount
       let known = machine.flatMap { catalog?.latest(of: $0)?.point.disks.map(\.name) } ?? []
-      let needed = sources.filter { !known.contains($0.name) }.reduce(0) { $0 + $1.dataByteCount }
+      let needed = sources.filter { !known.contains($0.name) }.reduce(UInt64(0)) { sum, source in
+        let (more, isOverflow) = sum.addingReportingOverflow(source.dataByteCount)
+        return isOverflow ? UInt64.max : more
+      }
       let state =
         "\(Self.size(available)) are free; the first backup reads \(Self.size(needed)) "
         + "(an estimate)"
