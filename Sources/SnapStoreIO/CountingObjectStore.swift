@@ -32,6 +32,7 @@ package final class CountingObjectStore: ObjectStore {
   package func delete(_ name: ObjectName) throws -> Bool { try base.delete(name) }
   package func isHeld(_ name: ObjectName) throws -> Bool { try base.isHeld(name) }
   package func removeAbandoned() throws -> Int { try base.removeAbandoned() }
+  package func availableByteCount() throws -> UInt64? { try base.availableByteCount() }
 }
 
 private final class CountingReader: ObjectReader {

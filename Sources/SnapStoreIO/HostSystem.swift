@@ -56,7 +56,7 @@ package struct HostSystem: Sendable {
   /// later must not get their numbers, and with them what is meant for people.
   package static func reserveStandardStreams() {
     while true {
-      let file = open("/dev/null", O_RDONLY | O_NOCTTY)
+      let file = unsafe open("/dev/null", O_RDONLY | O_NOCTTY)
       if (0...2).contains(file) { continue }
       if file >= 0 { close(file) }
       return

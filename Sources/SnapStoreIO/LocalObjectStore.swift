@@ -32,7 +32,9 @@ package final class LocalObjectStore: ObjectStore {
   }
 
   /// How much can still be written there.
-  package func availableByteCount() throws -> UInt64 { try root.fileSystem().availableByteCount }
+  package func availableByteCount() throws -> UInt64? {
+    try root.fileSystem().availableByteCount
+  }
 
   /// Opens the store at an existing directory.
   package static func open(_ path: String, host: HostSystem) throws -> LocalObjectStore {

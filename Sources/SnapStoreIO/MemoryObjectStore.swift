@@ -51,6 +51,7 @@ package final class MemoryObjectStore: ObjectStore {
 
   /// What was begun is in its writer only.
   package func removeAbandoned() throws -> Int { 0 }
+  package func availableByteCount() throws -> UInt64? { nil }
 
   fileprivate func putIfAbsent(_ name: ObjectName, _ bytes: [UInt8]) -> Bool {
     state.withLock { state in

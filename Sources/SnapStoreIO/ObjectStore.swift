@@ -70,6 +70,8 @@ package protocol ObjectStore: Sendable {
 
   /// Frees the space of objects that dead writers began and did not finish; returns their number.
   func removeAbandoned() throws -> Int
+  /// How many bytes can be put before the store is full; nil where nothing says so.
+  func availableByteCount() throws -> UInt64?
 }
 
 /// One object being written. Dead after its first error; what was not finished is abandoned when

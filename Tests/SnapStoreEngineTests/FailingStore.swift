@@ -34,6 +34,7 @@ final class FailingStore: ObjectStore {
   func delete(_ name: ObjectName) throws -> Bool { try base.delete(name) }
   func isHeld(_ name: ObjectName) throws -> Bool { try base.isHeld(name) }
   func removeAbandoned() throws -> Int { try base.removeAbandoned() }
+  func availableByteCount() throws -> UInt64? { try base.availableByteCount() }
 
   private final class Writer: ObjectWriter {
     private let base: any ObjectWriter

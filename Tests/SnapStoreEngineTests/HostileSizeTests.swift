@@ -55,6 +55,7 @@ struct HostileSizeTests {
     }
     func isHeld(_ name: ObjectName) throws -> Bool { try base.isHeld(name) }
     func removeAbandoned() throws -> Int { try base.removeAbandoned() }
+    func availableByteCount() throws -> UInt64? { try base.availableByteCount() }
   }
 
   private let fixture: EngineFixture

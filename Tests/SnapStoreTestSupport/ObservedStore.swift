@@ -52,6 +52,7 @@ package final class ObservedStore: ObjectStore {
   package func synchronize(_ folder: String) throws { try base.synchronize(folder) }
   package func isHeld(_ name: ObjectName) throws -> Bool { try base.isHeld(name) }
   package func removeAbandoned() throws -> Int { try base.removeAbandoned() }
+  package func availableByteCount() throws -> UInt64? { try base.availableByteCount() }
 
   private final class Writer: ObjectWriter {
     private let name: ObjectName

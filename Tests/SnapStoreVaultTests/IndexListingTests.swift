@@ -167,5 +167,6 @@ struct IndexListingTests {
     }
     func isHeld(_ name: ObjectName) throws -> Bool { try base.isHeld(name) }
     func removeAbandoned() throws -> Int { try base.removeAbandoned() }
+    func availableByteCount() throws -> UInt64? { try base.availableByteCount() }
   }
 }

@@ -127,7 +127,7 @@ struct Metrics {
         ? .number(unique / Double(summary.storedByteCount)) : nil)
     add(
       "free_bytes", "What can still be written to the vault's file system.",
-      try (vault.store as? LocalObjectStore).map { .count(try $0.availableByteCount()) })
+      try vault.store.availableByteCount().map { .count($0) })
     add(
       "damaged_objects",
       "Objects that runs found damaged, also those that have healed and are not yet collected: "

@@ -40,7 +40,8 @@ package struct Collect: Sendable {
     let start = vault.host.clock.monotonicSeconds()
     var report = Report()
     var superseded = 0
-    for _ in 0..<Self.maximumRounds {
+    var left = Self.maximumRounds
+    while left > 0 {
       var round = CollectionRun(vault: vault, options: self)
       do {
         try round.run()
@@ -52,6 +53,8 @@ package struct Collect: Sendable {
         round.end = .superseded
       }
       report.add(round.report)
+      // As long as each round makes room for the next, it goes on.
+      left = round.isLimited && round.report.freedByteCount > 0 ? Self.maximumRounds : left - 1
       if round.end == .superseded { superseded += 1 }
       guard round.end != .done else { break }
       if superseded == Self.maximumRounds {

@@ -4,60 +4,104 @@ internal import SnapStoreVault
 
 /// Copies what is needed of some packs to new ones, in the order in which it lies there: each
 /// record is checked down to its content, and copied as it is.
+///
+/// That goes in batches. A batch is durable and indexed before the next begins, so that running out
+/// of room or being killed costs one of them, and so that what waits for the index is bounded.
 struct CollectionCopy {
-  let session: Session
-  let index: ChunkIndex
-  let marks: LiveMarks
-  let interruption: Interruption
+  /// Victims whose needed records are durable in new packs, and indexed.
+  private(set) var done: [SerialName] = []
   private(set) var copiedByteCount: UInt64 = 0
-  /// The new packs, durable and known to the index.
-  private(set) var packs: [CoveredPack] = []
+  /// Packs of a batch that came to no end: durable, perhaps not indexed, and of no use.
+  private(set) var abandoned: Set<SerialName> = []
+
+  private static let batchByteCount: UInt64 = 8 * PackWriter.fullByteCount
+  private static let batchRecordCount = 8 * PackWriter.recordsPerPack
+
+  private let session: Session
+  private let index: ChunkIndex
+  private let marks: LiveMarks
+  private let interruption: Interruption
+  private let check: PackCheck
+  private let buffer = BufferPool(
+    capacity: 1, bufferByteCount: Resources.bufferByteCount
+  ).take()
+  private var batch: Batch
+
+  private struct Batch {
+    let chunks: PackWriter
+    let nodes: PackWriter
+    var victims: [SerialName] = []
+    var byteCount: UInt64 = 0
+    var recordCount = 0
+
+    init(_ session: Session, _ index: ChunkIndex) {
+      chunks = PackWriter(
+        session: session, index: index, packByteCount: PackWriter.fullByteCount)
+      nodes = PackWriter(
+        session: session, index: index, packByteCount: PackWriter.fullByteCount)
+    }
+  }
 
   init(session: Session, index: ChunkIndex, marks: LiveMarks, interruption: Interruption) {
     self.session = session
     self.index = index
     self.marks = marks
     self.interruption = interruption
+    check = PackCheck(session: session)
+    batch = Batch(session, index)
   }
 
-  /// When it returns, packs and the index segment over them are durable. When it throws, some packs
-  /// may be: those are in `packs`.
-  mutating func run(_ victims: [SerialName]) throws {
-    guard !victims.isEmpty else { return }
-    let full = PackWriter.fullByteCount
-    let chunks = PackWriter(session: session, index: index, packByteCount: full)
-    let nodes = PackWriter(session: session, index: index, packByteCount: full)
-    defer { packs = chunks.finished + nodes.finished }
-    let check = PackCheck(session: session)
-    let buffer = BufferPool(capacity: 1, bufferByteCount: Resources.bufferByteCount).take()
-    for victim in victims {
-      let needed = try check.directory(of: victim).filter {
-        try marks.isMarked($0, in: victim)
+  /// When it returns, all `victims` are `done`. When it throws, those are that it had finished.
+  mutating func run(
+    _ victims: [SerialName], directory: (SerialName) throws -> [PackDirectoryEntry]
+  ) throws {
+    do {
+      for victim in victims {
+        try copy(victim, try directory(victim))
+        if batch.byteCount >= Self.batchByteCount || batch.recordCount >= Self.batchRecordCount {
+          try finishBatch()
+        }
       }
-      for run in PackCheck.runs(of: victim, needed, byteCount: buffer.byteCount) {
-        if interruption.isRaised { throw Interrupted() }
-        guard try check.read(run, into: buffer) else {
-          throw VaultError(.damaged, "pack \(victim) is shorter than it was")
-        }
-        try checkRecords(of: run, in: buffer, check)
-        for entry in run.entries {
-          let offset = Int(entry.record.offset - run.bytes.lowerBound)
-          var placed = entry
-          placed.record.offset = 0
-          try (entry.kind == .chunk ? chunks : nodes).append(
-            buffer.bytes.extracting(offset..<(offset + entry.record.byteCount)), [placed])
-          copiedByteCount += UInt64(entry.record.byteCount)
-        }
+      try finishBatch()
+    } catch {
+      abandoned = Set((batch.chunks.finished + batch.nodes.finished).map(\.name))
+      throw error
+    }
+  }
+
+  private mutating func finishBatch() throws {
+    try batch.chunks.finish()
+    try batch.nodes.finish()
+    try index.writeSegment()
+    done += batch.victims
+    batch = Batch(session, index)
+  }
+
+  private mutating func copy(
+    _ victim: SerialName, _ directory: [PackDirectoryEntry]
+  ) throws {
+    let needed = try directory.filter { try marks.isMarked($0, in: victim) }
+    for run in PackCheck.runs(of: victim, needed, byteCount: buffer.byteCount) {
+      if interruption.isRaised { throw Interrupted() }
+      guard try check.read(run, into: buffer) else {
+        throw VaultError(.damaged, "pack \(victim) is shorter than it was")
+      }
+      try checkRecords(of: run)
+      for entry in run.entries {
+        let offset = Int(entry.record.offset - run.bytes.lowerBound)
+        var placed = entry
+        placed.record.offset = 0
+        try (entry.kind == .chunk ? batch.chunks : batch.nodes).append(
+          buffer.bytes.extracting(offset..<(offset + entry.record.byteCount)), [placed])
+        batch.byteCount += UInt64(entry.record.byteCount)
+        batch.recordCount += 1
+        copiedByteCount += UInt64(entry.record.byteCount)
       }
     }
-    try chunks.finish()
-    try nodes.finish()
-    try index.writeSegment()
+    batch.victims.append(victim)
   }
 
-  private func checkRecords(
-    of run: PackCheck.Run, in buffer: Buffer, _ check: PackCheck
-  ) throws {
+  private func checkRecords(of run: PackCheck.Run) throws {
     let records = run.entries.map { entry in
       (entry: entry, offset: Int(entry.record.offset - run.bytes.lowerBound))
     }

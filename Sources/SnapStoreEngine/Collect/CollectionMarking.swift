@@ -1,3 +1,4 @@
+internal import Logging
 internal import SnapStoreFormat
 internal import SnapStoreIO
 internal import SnapStoreVault
@@ -7,6 +8,15 @@ struct PackContent: Sendable {
   var recordCount = 0
   var recordByteCount: UInt64 = 0
   var holdsNodes = false
+  /// What the index tells of a pack whose own directory is damaged; nil for all others.
+  var told: [PackDirectoryEntry]?
+
+  init(_ directory: [PackDirectoryEntry], isTold: Bool) {
+    recordCount = directory.count
+    holdsNodes = directory.first?.kind == .mapNode
+    recordByteCount = directory.reduce(0) { $0 + LiveMarks.Life.byteCount(of: $1.record) }
+    told = isTold ? directory : nil
+  }
 }
 
 /// Finds out what is needed: walks the maps of all roots and marks what they name.
@@ -53,7 +63,8 @@ final class CollectionMarking: Sendable {
   }
 
   /// Reads the directories of all packs, and checks the segments against them: the index is a hint,
-  /// and nothing may be thrown away on a hint.
+  /// and nothing may be thrown away on a hint. Of a pack whose directory is damaged the segments
+  /// tell what they know, and a segment that is damaged is replaced.
   static func readDirectories(
     session: Session, index: ChunkIndex, resources: Resources, interruption: Interruption
   ) throws -> [SerialName: PackContent] {
@@ -67,18 +78,24 @@ final class CollectionMarking: Sendable {
       State(
         left: session.packs.keys.sorted()[...],
         check: IndexCheck(
-          session: session, index: index, report: report, interruption: interruption)))
+          session: session, index: index, report: report, replacesDamaged: true,
+          interruption: interruption)))
     let work = ParallelWork(interruption: interruption)
     work.run("directories", lanes: resources.readLanes) { _ in
       let check = PackCheck(session: session)
       while let pack = state.withLock({ $0.left.popFirst() }) {
         if work.isCancelled { return }
-        let directory = try check.directory(of: pack)
-        var content = PackContent(
-          recordCount: directory.count, holdsNodes: directory.first?.kind == .mapNode)
-        for entry in directory {
-          content.recordByteCount += LiveMarks.Life.byteCount(of: entry.record)
+        let directory: [PackDirectoryEntry]
+        do {
+          directory = try check.directory(of: pack)
+        } catch {
+          guard let cause = DamageReport.cause(of: error) else { throw error }
+          session.vault.log.warning("pack \(pack) is damaged: \(cause.problem)")
+          let told = PackContent(try index.entries(of: pack), isTold: true)
+          state.withLock { $0.contents[pack] = told }
+          continue
         }
+        let content = PackContent(directory, isTold: false)
         state.withLock { state in
           state.check.add(pack, directory)
           state.contents[pack] = content

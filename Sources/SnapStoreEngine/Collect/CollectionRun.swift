@@ -17,8 +17,11 @@ struct CollectionRun {
   let vault: Vault
   let options: Collect
   private(set) var report = Collect.Report()
+  /// Whether packs were left for the next round since there was no room for more.
+  private(set) var isLimited = false
   var end = End.done
   private var number: UInt64?
+  private var own: SessionID?
   private var epochTime: Timestamp?
   private var isTimeNews = false
   /// The records of damage that were there before the looks: of what came later, whether it is
@@ -32,8 +35,14 @@ struct CollectionRun {
 
   /// Whether there is a decision now that this round did not know, and did not make.
   func isSuperseded() throws -> Bool {
-    guard let number else { return false }
-    return try vault.newestEpochNumber() >= number
+    guard let number, try vault.newestEpochNumber() >= number else { return false }
+    // Its own decision, too, may be there although making it durable failed.
+    do {
+      return try vault.newestEpoch().map { $0.session != own } ?? false
+    } catch {
+      guard DamageReport.cause(of: error) != nil else { throw error }
+      return true
+    }
   }
 
   mutating func run() throws {
@@ -59,6 +68,7 @@ struct CollectionRun {
       ? try Session.beginReading(vault, leaningOn: []) : try Session.beginCollecting(vault)
     defer { session.end() }
     round.own = session.id
+    own = session.id
     let index = try ChunkIndex(session: session, memory: options.resources.indexByteCount)
     do {
       try collect(round, points, session, index, candidates: Set(candidates.keys))
@@ -103,6 +113,8 @@ struct CollectionRun {
     let contents = try CollectionMarking.readDirectories(
       session: session, index: index, resources: options.resources,
       interruption: options.interruption)
+    // Over what damaged ones covered.
+    if !options.isDryRun { try index.writeSegment() }
     // Not before: what segments say of how much they hold has been compared with what they hold.
     let marks = LiveMarks(index: index)
     try CollectionMarking(
@@ -115,41 +127,67 @@ struct CollectionRun {
       CopyPlan.Pack(
         name: name, byteCount: byteCount, recordByteCount: contents[name]?.recordByteCount ?? 0,
         liveByteCount: lives[name]?.byteCount ?? 0, recordCount: contents[name]?.recordCount ?? 0,
-        isCondemned: session.condemned.contains(name),
+        isUnfit: session.condemned.contains(name) || contents[name]?.told != nil,
         holdsNodes: contents[name]?.holdsNodes ?? false)
     }
-    let victims = CopyPlan.victims(
-      of: plan.filter {
-        candidates.contains($0.name) && !round.open.contains($0.name.session)
-      },
-      maximumDeadPercent: options.maximumDeadPercent)
+    // Of a pack of which neither it nor the index tells anything, nothing is known.
+    let candidates = candidates.filter { contents[$0]?.told?.isEmpty != true }
+    let victims = try fitting(
+      CopyPlan.victims(
+        of: plan.filter {
+          candidates.contains($0.name) && !round.open.contains($0.name.session)
+        },
+        maximumDeadPercent: options.maximumDeadPercent), lives)
+    let check = PackCheck(session: session)
     var copy = CollectionCopy(
       session: session, index: index, marks: marks, interruption: options.interruption)
     var packs = CollectionRound.Packs(
       listed: Set(session.packs.keys).union(session.doomedPacks.keys).intersection(candidates),
       reached: Set(lives.keys), copied: Set(victims), covered: index.coveredPacks)
+    packs.gone = try index.gonePacks()
     if !options.isDryRun {
       do {
-        try copy.run(victims)
+        try copy.run(victims) { try contents[$0]?.told ?? check.directory(of: $0) }
       } catch let error as IOError {
         guard error.reason == .noSpace else { throw error }
         // What is dead already can go without room; then there is some for the next round.
-        report.warnings.append("there is no room to copy what is needed out of packs half dead")
-        packs.copied = []
-        packs.abandoned = Set(copy.packs.map(\.name))
+        report.warnings.append(Self.noRoom)
+        packs.abandoned = copy.abandoned
       }
+      packs.copied = Set(copy.done)
     }
     report.copiedByteCount = copy.copiedByteCount
     let verdict = round.decide(packs)
     let deletions = round.deletions(
       verdict, listed: packs.listed, points: points.seen.seen,
       areAllKnown: points.seen.unreadable.isEmpty)
-    tell(plan, victims: packs.copied, verdict, session, copy.packs)
+    tell(plan, verdict)
     if options.isDryRun {
       tellDry(plan, verdict, deletions, packs.copied)
       return
     }
     try act(round, verdict, deletions, points.seen, session, marks)
+  }
+
+  private static let noRoom = "there is no room to copy what is needed out of packs half dead"
+
+  /// The first of these packs whose needed records fit in half of the room that there is: the rest
+  /// is for who else writes here, and more comes with the next round, when these are gone.
+  private mutating func fitting(
+    _ victims: [SerialName], _ lives: [SerialName: LiveMarks.Life]
+  ) throws -> [SerialName] {
+    guard !options.isDryRun, let available = try vault.store.availableByteCount() else {
+      return victims
+    }
+    var room = available / 2
+    let fitting = victims.prefix { victim in
+      let byteCount = lives[victim]?.byteCount ?? 0
+      defer { room -= min(room, byteCount) }
+      return byteCount <= room
+    }
+    isLimited = fitting.count < victims.count
+    if isLimited && fitting.isEmpty { report.warnings.append(Self.noRoom) }
+    return Array(fitting)
   }
 
   private typealias Roots = (roots: [RecoveryPoint], seen: VaultLook.Points)
@@ -212,10 +250,7 @@ struct CollectionRun {
   }
 
   /// The figures of what is left.
-  private mutating func tell(
-    _ plan: [CopyPlan.Pack], victims: Set<SerialName>, _ verdict: CollectionRound.Verdict,
-    _ session: Session, _ new: [CoveredPack]
-  ) {
+  private mutating func tell(_ plan: [CopyPlan.Pack], _ verdict: CollectionRound.Verdict) {
     let condemned = Set(verdict.condemned.map(\.pack))
     let doomed = Set(verdict.doomed)
     for pack in plan where !doomed.contains(pack.name) {

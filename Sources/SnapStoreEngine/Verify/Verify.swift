@@ -49,6 +49,7 @@ package struct Verify: Sendable {
     catalog.keep(stillIn: try PointCatalog(vault))
     let index = try ChunkIndex(session: session, memory: resources.indexByteCount)
     defer { index.recordDamage() }
+    let recordedDamage = try vault.listDamage()
 
     let report = DamageReport()
     let points = point.map { [$0] } ?? catalog.kept.map(\.point)
@@ -58,7 +59,15 @@ package struct Verify: Sendable {
     where !catalog.kept.contains(where: { $0.hash == hash && verified.contains($0.point.id) }) {
       report.add(missing: hash)
     }
-    let (damaged, healed) = sort(report, index)
+    var (damaged, healed) = sort(report, index)
+    if point == nil && !isQuick && session.isRegistered,
+      damaged.allSatisfy({ $0.object.hasPrefix("\(VaultFolder.damage)/") })
+    {
+      // All content was read and is whole: what these told of is told by that.
+      let deleted = try vault.deleteUnreadableDamage(among: recordedDamage)
+      healed += damaged.filter { deleted.contains($0.object) }
+      damaged.removeAll { deleted.contains($0.object) }
+    }
     let lost = Set(damaged.flatMap(\.losses).map(\.point))
     if !isQuick {
       session.recordVerification(of: points.map(\.id).filter { !lost.contains($0) }, at: time)

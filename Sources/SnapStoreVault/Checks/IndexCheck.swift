@@ -24,15 +24,20 @@ package struct IndexCheck {
   private let session: Session
   private let index: ChunkIndex
   private let report: DamageReport
+  private let replacesDamaged: Bool
   private let interruption: Interruption
   private var digests: [SerialName: Digest] = [:]
 
+  /// With `replacesDamaged`, a segment that is damaged is nothing to report: the index goes on
+  /// without it, and `ChunkIndex.writeSegment` puts another in its place.
   package init(
-    session: Session, index: ChunkIndex, report: DamageReport, interruption: Interruption
+    session: Session, index: ChunkIndex, report: DamageReport, replacesDamaged: Bool = false,
+    interruption: Interruption
   ) {
     self.session = session
     self.index = index
     self.report = report
+    self.replacesDamaged = replacesDamaged
     self.interruption = interruption
   }
 
@@ -69,7 +74,11 @@ package struct IndexCheck {
         guard let reason = (error as? FormatError)?.problem ?? damageReason(error) else {
           throw error
         }
-        report.add(object.name, "\(reason); the next backup replaces it")
+        if replacesDamaged, (error as? FormatError)?.code == .damaged {
+          try index.distrust(name, reason, isWrong: true)
+        } else {
+          report.add(object.name, "\(reason); snapstore collect replaces it")
+        }
       }
     }
   }

@@ -151,6 +151,9 @@ package struct CollectionRound: Hashable, Sendable {
     package var covered: Set<SerialName>
     /// Packs of this round that turned out to be of no use.
     package var abandoned: Set<SerialName> = []
+    /// Those that a segment covers and that are not in the store any more, where all that is needed
+    /// was found elsewhere.
+    package var gone: Set<SerialName> = []
 
     package init(
       listed: Set<SerialName>, reached: Set<SerialName>, copied: Set<SerialName> = [],
@@ -183,6 +186,11 @@ package struct CollectionRound: Hashable, Sendable {
     let isSeenByAll = oldestRegistered >= number - 1
     verdict.doomed = (base?.doomed ?? []).filter {
       packs.listed.contains($0) || packs.covered.contains($0) || !isSeenByAll
+    }
+    // Of what is gone and needed by nobody, the segments are to say no more that it is missing.
+    for pack in packs.gone.subtracting(verdict.doomed).sorted()
+    where verdict.doomed.count < limit && !open.contains(pack.session) {
+      verdict.doomed.append(pack)
     }
     for pack in base?.condemned ?? [] where packs.listed.contains(pack.pack) {
       if packs.reached.contains(pack.pack) {

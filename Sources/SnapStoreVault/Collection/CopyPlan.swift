@@ -11,20 +11,21 @@ package enum CopyPlan {
     package var recordByteCount: UInt64
     package var liveByteCount: UInt64
     package var recordCount: Int
-    package var isCondemned: Bool
+    /// Whether it can't be used again: it is condemned, or its directory is damaged.
+    package var isUnfit: Bool
     /// Whether it holds map nodes: they are kept apart from chunks.
     package var holdsNodes: Bool
 
     package init(
       name: SerialName, byteCount: UInt64, recordByteCount: UInt64, liveByteCount: UInt64,
-      recordCount: Int, isCondemned: Bool, holdsNodes: Bool
+      recordCount: Int, isUnfit: Bool, holdsNodes: Bool
     ) {
       self.name = name
       self.byteCount = byteCount
       self.recordByteCount = recordByteCount
       self.liveByteCount = liveByteCount
       self.recordCount = recordCount
-      self.isCondemned = isCondemned
+      self.isUnfit = isUnfit
       self.holdsNodes = holdsNodes
     }
 
@@ -44,13 +45,13 @@ package enum CopyPlan {
   /// Smaller packs than this are small.
   package static let smallByteCount: UInt64 = 8 << 20
 
-  /// The packs whose needed records are to be copied, in the order in which they lie: condemned
-  /// ones, which can't be used again; the worst of the others, until at most `maximumDeadPercent`
+  /// The packs whose needed records are to be copied, in the order in which they lie: unfit
+  /// ones; the worst of the others, until at most `maximumDeadPercent`
   /// of what is left is dead; and small ones, where there are many.
   package static func victims(of packs: [Pack], maximumDeadPercent: Int) -> [SerialName] {
     let reached = packs.filter { $0.liveByteCount > 0 }
-    var victims = Set(reached.filter(\.isCondemned).map(\.name))
-    let others = reached.filter { !$0.isCondemned }
+    var victims = Set(reached.filter(\.isUnfit).map(\.name))
+    let others = reached.filter { !$0.isUnfit }
     var total = others.reduce(0) { $0 + $1.byteCount }
     var dead = others.reduce(0) { $0 + $1.deadByteCount }
     for pack in others.sorted(by: { ($0.deadShare, $1.name) > ($1.deadShare, $0.name) }) {

@@ -45,7 +45,8 @@ package final class ChunkIndex: Sendable {
   private let state: Lock<State>
   /// Held by the lane that replaces a damaged segment.
   private let repairs = Lock(())
-  private let isWritable: Bool
+  /// What a session adds is written as segments when enough has come together: readers write none.
+  private let writesSegments: Bool
   /// What is known to be damaged: no copy there counts for `claim`.
   private let known: KnownDamage
   /// What this run found damaged.
@@ -64,11 +65,14 @@ package final class ChunkIndex: Sendable {
     state = Lock(
       State(budget: .init(filterByteCount: memory / 4 * 3, packsThere: session.packs.count)))
     entriesPerSegment = max(1 << 14, min(1 << 17, memory / 512))
-    isWritable = session.purpose == .write
+    writesSegments = session.purpose != .read
     known = try KnownDamage(session.vault, limit: memory / 512)
     let isCovered = try openSegments()
-    for pack in uncoveredPacks() { try addByDirectory(pack) }
-    let isLossKnown = try !isWritable || findLost(limit: memory / 512)
+    for pack in uncoveredPacks() where try !addByDirectory(pack) {
+      // A damaged segment may be all that tells what lies in it.
+      state.withLock { $0.damagedSegments = [] }
+    }
+    let isLossKnown = try session.purpose != .write || findLost(limit: memory / 512)
     state.withLock { $0.isComplete = isCovered && isLossKnown }
   }
 
@@ -382,8 +386,8 @@ package final class ChunkIndex: Sendable {
       log.warning("index segment \(segment.name) is damaged and not used: \(reason)")
       let covered = Set(others.flatMap(\.packs))
       var isReplaced = isWrong
-      for pack in segment.packs where session.packs[pack.name] == pack.byteCount {
-        guard !covered.contains(pack) else { continue }
+      // Of one that has another size now, the segment may be the last to tell what is left in it.
+      for pack in segment.packs where session.packs[pack.name] != nil && !covered.contains(pack) {
         if try !addByDirectory(pack) { isReplaced = false }
       }
       state.withLock { state in
@@ -394,9 +398,13 @@ package final class ChunkIndex: Sendable {
   }
 
   /// Goes on without a segment that does not tell all it should: the packs tell it themselves.
-  func distrust(_ name: SerialName) throws {
+  /// `isWrong`: it may go once the packs were read and others cover them.
+  func distrust(
+    _ name: SerialName, _ reason: String = "it does not tell what its packs hold",
+    isWrong: Bool = false
+  ) throws {
     guard let segment = segments.first(where: { $0.name == name }) else { return }
-    try setAside(segment, "it does not tell what its packs hold", isWrong: false)
+    try setAside(segment, reason, isWrong: isWrong)
   }
 
   /// Looks for a chunk in the directory of every pack, where the index knows no good copy: the last
@@ -441,21 +449,27 @@ package final class ChunkIndex: Sendable {
       state.uncoveredEntryCount += directory.count
       return state.uncoveredEntryCount >= entriesPerSegment
     }
-    if isFull && isWritable { try writeSegment() }
+    if isFull && writesSegments { try flush() }
   }
 
   /// Writes what no segment covers yet, if there is anything. The packs are durable before.
   package func writeSegment() throws {
-    let (waiting, damaged) = state.withLock { state in
-      let taken = (state.uncovered, state.damagedSegments)
-      state.uncovered = []
-      state.uncoveredEntryCount = 0
-      state.damagedSegments = []
-      return taken
-    }
-    if !waiting.isEmpty { try writeSegment(over: waiting) }
+    let damaged = state.withLock { $0.damagedSegments }
+    try flush()
     // What they covered is covered by good ones now.
     for name in damaged { try session.store.delete(.indexSegment(name)) }
+    state.withLock { $0.damagedSegments.removeAll(where: damaged.contains) }
+  }
+
+  private func flush() throws {
+    let waiting = state.withLock { state in
+      defer {
+        state.uncovered = []
+        state.uncoveredEntryCount = 0
+      }
+      return state.uncovered
+    }
+    if !waiting.isEmpty { try writeSegment(over: waiting) }
   }
 
   private func writeSegment(
@@ -494,6 +508,12 @@ package final class ChunkIndex: Sendable {
 
   /// The packs that index segments cover, there or not.
   package var coveredPacks: Set<SerialName> { Set(segments.flatMap(\.packs).map(\.name)) }
+
+  /// Those of them that were there once and are not any more.
+  package func gonePacks() throws -> Set<SerialName> {
+    coveredPacks.subtracting(session.packs.keys).subtracting(session.doomedPacks.keys)
+      .subtracting(try laterPacks().map(\.name))
+  }
 
   /// Where an ID lies that no segment tells of: in a pack of this session, or one that was read by
   /// its directory.

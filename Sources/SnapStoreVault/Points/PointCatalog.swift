@@ -200,7 +200,12 @@ package struct PointCatalog: Sendable {
       }
       throw missing(text, machine: machine)
     }
-    guard matches.count == 1 else { throw Self.ambiguous(text, matches.map(\.point.id)) }
+    // Where only the beginning is given, one that can't be read may be meant as well.
+    let others = unreadable.map(\.id).filter { $0.text.hasPrefix(text) }
+    let isWhole = match.point.id.text == text
+    guard matches.count == 1, isWhole || others.isEmpty else {
+      throw Self.ambiguous(text, (matches.map(\.point.id) + others).sorted())
+    }
     return match
   }
 
@@ -211,7 +216,19 @@ package struct PointCatalog: Sendable {
   ) throws -> (id: PointID, subject: TombstoneRecord.Subject?) {
     let known = Dictionary(uniqueKeysWithValues: kept.map { ($0.point.id, $0) })
     let id = try unique(text, known.keys + unreadable.map(\.id) + hidden)
-    return (id, known[id]?.subject)
+    return (id, known[id]?.subject ?? inferredSubject(of: id))
+  }
+
+  /// What a point was that can't be read, by the one that was made after it: its hash is the one
+  /// that nothing else explains. Nil where there is no such point.
+  private func inferredSubject(of id: PointID) -> TombstoneRecord.Subject? {
+    guard let successor = kept.first(where: { $0.point.parent == id })?.point else { return nil }
+    let gone = tombstones.gone
+    let known = Set(kept.map(\.hash))
+    let unexplained = successor.previous.filter { !known.contains($0) && gone[$0] == nil }
+    guard unexplained.count == 1, successor.sequence > 1 else { return nil }
+    return TombstoneRecord.Subject(
+      machine: successor.machine, sequence: successor.sequence - 1, hash: unexplained[0])
   }
 
   /// The deleted point that a person wants back.

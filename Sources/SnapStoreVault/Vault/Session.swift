@@ -86,7 +86,11 @@ package final class Session: Sendable {
     }
     let view = try View(vault, leaningOn: points)
     // Another writer's name can be seen before it is durable; what this session builds on must be.
-    for folder in [VaultFolder.packs, VaultFolder.points, VaultFolder.outcomes] {
+    // A collection deletes points for the sake of their tombstones.
+    let folders =
+      [VaultFolder.packs, VaultFolder.points, VaultFolder.outcomes]
+      + (purpose == .collect ? [VaultFolder.tombstones] : [])
+    for folder in folders {
       try vault.store.synchronize(folder)
     }
     return Session(

@@ -123,6 +123,24 @@ extension Vault {
     return try delete(old)
   }
 
+  /// Records of damage whose bytes are wrong; to be called by who has read all content since
+  /// `listed` was, and found it whole: what they said is told by that. Returns what was deleted.
+  package func deleteUnreadableDamage(among listed: [SerialName]) throws -> Set<String> {
+    var deleted: Set<String> = []
+    for name in listed {
+      let object = ObjectName.damage(name)
+      do {
+        _ = try KnownDamage.read(object, name, self)
+      } catch let error as FormatError where error.code == .damaged {
+        try store.delete(object)
+        deleted.insert("\(object)")
+      } catch {
+        guard damageReason(error) != nil else { throw error }
+      }
+    }
+    return deleted
+  }
+
   /// Records of verifications of which every point is gone, or was verified again since.
   package func deleteOldVerifications() throws -> UInt64 {
     let there = try listPoints()
