@@ -87,6 +87,26 @@ struct SessionDurabilityTests {
     #expect(after.problem(of: point, version: 0, run: "cut") == nil)
   }
 
+  /// A collection deletes a point for the sake of its tombstone.
+  @Test func tombstonesThatACollectionActsOn() throws {
+    let system = SimulatedFixture.newSystem()
+    let fixture = SimulatedFixture(system, seed: 1)
+    try fixture.createVault()
+    fixture.placeDisks(version: 0)
+    let point = try fixture.backup()
+    func left() -> [String] {
+      let left = system.now.afterCut(.nothing)
+      return left.names("\(SimulatedFixture.vaultPath)/\(VaultFolder.tombstones)") ?? []
+    }
+    system.ignoreSynchronize { $0 == VaultFolder.tombstones }
+    try fixture.delete(point, isFinal: true)
+    #expect(left().isEmpty)
+    system.ignoreSynchronize { _ in false }
+    let session = try Session.beginCollecting(try fixture.vault())
+    #expect(left().count == 1)
+    withExtendedLifetime(session) {}
+  }
+
   /// Whoever says that something is done already, as a repeated command does, has made it durable:
   /// who did it may have been killed before that.
   @Test(arguments: [

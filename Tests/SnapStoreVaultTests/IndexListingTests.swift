@@ -53,6 +53,25 @@ struct IndexListingTests {
     try expectAllFound(index)
   }
 
+  @Test("what a writer or a collection adds is written whenever enough has come together")
+  func flushed() throws {
+    let vault = try fixture.vault()
+    for isCollecting in [false, true] {
+      let session = try isCollecting ? Session.beginCollecting(vault) : fixture.session()
+      let index = try ChunkIndex(session: session, memory: 1 << 22)
+      let before = try fixture.segments().count
+      for _ in 0..<2 {
+        let record = RecordPlace(offset: 64, rawLength: 9, storedLength: 9, codec: .raw)
+        let directory = (0..<10_000).map { _ in
+          PackDirectoryEntry(id: fixture.randomID(), kind: .chunk, record: record)
+        }
+        try index.add(try fixture.putPack(), directory)
+      }
+      #expect(try fixture.segments().count == before + 1)
+      withExtendedLifetime(session) {}
+    }
+  }
+
   @Test("a listing that shows neither inputs nor output is made again")
   func neitherListed() throws {
     try fixture.putSegments(8)

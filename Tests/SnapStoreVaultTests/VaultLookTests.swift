@@ -82,6 +82,28 @@ import Testing
     #expect(error?.code == .unsupported)
   }
 
+  @Test("the beginning of an ID chooses none where one that can't be read may be meant")
+  func unreadablePointOfTheSameBeginning() throws {
+    let fixture = try CatalogFixture()
+    let vault = fixture.vault
+    let empty = try PointCatalog(vault)
+    let readable = try fixture.commit("web", random: 2, seenBy: empty)
+    let other = try fixture.commit("web", random: 1, seenBy: empty)
+    let beginning = other.text.prefix { $0 != "-" } + "-"
+    #expect(readable.text.hasPrefix(beginning))
+    for copy in 1...2 {
+      let name = ObjectName(folder: VaultFolder.points, key: "\(other).\(copy)")
+      #expect(try vault.store.delete(name))
+      #expect(try vault.store.put(name, [1, 2, 3]))
+    }
+    let catalog = try PointCatalog(vault)
+    let error = #expect(throws: VaultError.self) {
+      try catalog.resolve(String(beginning), machine: nil)
+    }
+    #expect(error?.code == .ambiguous && error?.message.contains(other.text) == true)
+    #expect(try catalog.resolve(readable.text, machine: nil).point.id == readable)
+  }
+
   @Test("of two points of one second, `latest` does not pass over the one that can't be read")
   func unreadablePointOfTheSameSecond() throws {
     let fixture = try CatalogFixture()

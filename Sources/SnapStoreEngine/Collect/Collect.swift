@@ -8,6 +8,8 @@ package import SnapStoreVault
 package struct Collect: Sendable {
   /// So much of what is left may be dead, in percent.
   package var maximumDeadPercent = 10
+  /// So much is copied before it is made durable and indexed: what running out of room costs.
+  package var batchByteCount = 8 * PackWriter.fullByteCount
   /// Tells what would be done, and does nothing.
   package var isDryRun = false
   package var resources = Resources()
@@ -54,7 +56,7 @@ package struct Collect: Sendable {
       }
       report.add(round.report)
       // As long as each round makes room for the next, it goes on.
-      left = round.isLimited && round.report.freedByteCount > 0 ? Self.maximumRounds : left - 1
+      left = round.isLimited && round.report.deletedPackCount > 0 ? Self.maximumRounds : left - 1
       if round.end == .superseded { superseded += 1 }
       guard round.end != .done else { break }
       if superseded == Self.maximumRounds {

@@ -14,12 +14,13 @@ struct CollectionCopy {
   /// Packs of a batch that came to no end: durable, perhaps not indexed, and of no use.
   private(set) var abandoned: Set<SerialName> = []
 
-  private static let batchByteCount: UInt64 = 8 * PackWriter.fullByteCount
+  /// A batch has no more records, however small, but for those of its last pack.
   private static let batchRecordCount = 8 * PackWriter.recordsPerPack
 
   private let session: Session
   private let index: ChunkIndex
   private let marks: LiveMarks
+  private let batchByteCount: UInt64
   private let interruption: Interruption
   private let check: PackCheck
   private let buffer = BufferPool(
@@ -42,10 +43,14 @@ struct CollectionCopy {
     }
   }
 
-  init(session: Session, index: ChunkIndex, marks: LiveMarks, interruption: Interruption) {
+  init(
+    session: Session, index: ChunkIndex, marks: LiveMarks, batchByteCount: UInt64,
+    interruption: Interruption
+  ) {
     self.session = session
     self.index = index
     self.marks = marks
+    self.batchByteCount = batchByteCount
     self.interruption = interruption
     check = PackCheck(session: session)
     batch = Batch(session, index)
@@ -58,7 +63,7 @@ struct CollectionCopy {
     do {
       for victim in victims {
         try copy(victim, try directory(victim))
-        if batch.byteCount >= Self.batchByteCount || batch.recordCount >= Self.batchRecordCount {
+        if batch.byteCount >= batchByteCount || batch.recordCount >= Self.batchRecordCount {
           try finishBatch()
         }
       }

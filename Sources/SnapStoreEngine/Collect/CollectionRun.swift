@@ -132,15 +132,14 @@ struct CollectionRun {
     }
     // Of a pack of which neither it nor the index tells anything, nothing is known.
     let candidates = candidates.filter { contents[$0]?.told?.isEmpty != true }
-    let victims = try fitting(
-      CopyPlan.victims(
-        of: plan.filter {
-          candidates.contains($0.name) && !round.open.contains($0.name.session)
-        },
-        maximumDeadPercent: options.maximumDeadPercent), lives)
+    let victims = try fittingVictims(
+      of: plan.filter {
+        candidates.contains($0.name) && !round.open.contains($0.name.session)
+      })
     let check = PackCheck(session: session)
     var copy = CollectionCopy(
-      session: session, index: index, marks: marks, interruption: options.interruption)
+      session: session, index: index, marks: marks, batchByteCount: options.batchByteCount,
+      interruption: options.interruption)
     var packs = CollectionRound.Packs(
       listed: Set(session.packs.keys).union(session.doomedPacks.keys).intersection(candidates),
       reached: Set(lives.keys), copied: Set(victims), covered: index.coveredPacks)
@@ -171,23 +170,26 @@ struct CollectionRun {
 
   private static let noRoom = "there is no room to copy what is needed out of packs half dead"
 
-  /// The first of these packs whose needed records fit in half of the room that there is: the rest
-  /// is for who else writes here, and more comes with the next round, when these are gone.
-  private mutating func fitting(
-    _ victims: [SerialName], _ lives: [SerialName: LiveMarks.Life]
-  ) throws -> [SerialName] {
-    guard !options.isDryRun, let available = try vault.store.availableByteCount() else {
-      return victims
-    }
+  /// Victims whose needed records fit in half of the room that there is: the rest is for who else
+  /// writes here. Where not all do, small packs are left alone, and what is left of the others
+  /// comes with the next round, when the first are gone.
+  private mutating func fittingVictims(of packs: [CopyPlan.Pack]) throws -> [SerialName] {
+    let lives = Dictionary(uniqueKeysWithValues: packs.map { ($0.name, $0.liveByteCount) })
+    let all = CopyPlan.victims(of: packs, maximumDeadPercent: options.maximumDeadPercent)
+    guard !options.isDryRun, let available = try vault.store.availableByteCount(),
+      all.reduce(0, { $0 &+ (lives[$1] ?? 0) }) > available / 2
+    else { return all }
+    let victims = CopyPlan.victims(
+      of: packs, maximumDeadPercent: options.maximumDeadPercent, mergingSmall: false)
     var room = available / 2
-    let fitting = victims.prefix { victim in
-      let byteCount = lives[victim]?.byteCount ?? 0
-      defer { room -= min(room, byteCount) }
-      return byteCount <= room
+    let fitting = victims.filter { victim in
+      guard let byteCount = lives[victim], byteCount <= room else { return false }
+      room -= byteCount
+      return true
     }
     isLimited = fitting.count < victims.count
     if isLimited && fitting.isEmpty { report.warnings.append(Self.noRoom) }
-    return Array(fitting)
+    return fitting
   }
 
   private typealias Roots = (roots: [RecoveryPoint], seen: VaultLook.Points)

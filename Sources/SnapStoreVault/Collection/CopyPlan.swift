@@ -47,8 +47,10 @@ package enum CopyPlan {
 
   /// The packs whose needed records are to be copied, in the order in which they lie: unfit
   /// ones; the worst of the others, until at most `maximumDeadPercent`
-  /// of what is left is dead; and small ones, where there are many.
-  package static func victims(of packs: [Pack], maximumDeadPercent: Int) -> [SerialName] {
+  /// of what is left is dead; and with `mergingSmall` small ones, where there are many.
+  package static func victims(
+    of packs: [Pack], maximumDeadPercent: Int, mergingSmall: Bool = true
+  ) -> [SerialName] {
     let reached = packs.filter { $0.liveByteCount > 0 }
     var victims = Set(reached.filter(\.isUnfit).map(\.name))
     let others = reached.filter { !$0.isUnfit }
@@ -60,6 +62,7 @@ package enum CopyPlan {
       dead -= pack.deadByteCount
       total -= pack.deadByteCount
     }
+    guard mergingSmall else { return victims.sorted() }
     let small = others.filter { !victims.contains($0.name) && $0.isSmall }
     for (_, tier) in Dictionary(grouping: small, by: Tier.init) where tier.count >= packsPerTier {
       victims.formUnion(tier.map(\.name))

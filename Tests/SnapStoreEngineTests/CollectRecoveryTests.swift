@@ -1,0 +1,235 @@
+import Foundation
+import SnapStoreEngine
+import SnapStoreFormat
+import SnapStoreIO
+import SnapStoreTestSupport
+import SnapStoreVault
+import SystemPackage
+import Testing
+
+@Suite("Neither a damaged byte nor a lack of room stops collecting for good")
+struct CollectRecoveryTests {
+  private let one = TestContent.noise(5_000_000, seed: 71)
+  private let two = TestContent.noise(5_000_000, seed: 72)
+
+  /// Two machines that have nothing in common; with the largest pack of each, and their points.
+  private func twoMachines() throws -> (
+    fixture: EngineFixture, packs: [String], points: [PointID]
+  ) {
+    let fixture = try EngineFixture()
+    let first = try fixture.backup(try fixture.image("one", one), machine: "one").point.id
+    let pack = try #require(try fixture.packsBySize().first)
+    let known = Set(try fixture.objects("packs"))
+    let second = try fixture.backup(try fixture.image("two", two), machine: "two").point.id
+    let other = try #require(try fixture.packsBySize().first { !known.contains($0) })
+    return (fixture, [pack, other], [first, second])
+  }
+
+  private func expectWhole(
+    _ fixture: EngineFixture, sourceLocation: SourceLocation = #_sourceLocation
+  ) throws {
+    let report = try fixture.verify()
+    #expect(report.damaged.map(\.problem) == [], sourceLocation: sourceLocation)
+    #expect(report.damaged.map(\.object) == [], sourceLocation: sourceLocation)
+  }
+
+  @Test(
+    "what a pack with a damaged header or directory holds is copied by the index, and it goes",
+    arguments: [3, -1, -70])
+  func damagedDirectory(offset: Int) throws {
+    let (fixture, packs, points) = try twoMachines()
+    try fixture.delete(points[0])
+    try fixture.damage(packs[1], at: offset)
+    #expect(try !fixture.verify().damaged.isEmpty)
+    let report = try fixture.collect()
+    #expect(report.deletedPointCount == 1 && report.copiedByteCount > 1_000_000)
+    #expect(try fixture.objects("packs").allSatisfy { !packs.contains($0) })
+    try expectWhole(fixture)
+    _ = try fixture.restore("latest", machine: "two")
+    #expect(try fixture.restored("two") == two)
+  }
+
+  @Test("a pack of which neither it nor the index tells anything stays")
+  func unknownPack() throws {
+    let (fixture, packs, points) = try twoMachines()
+    try fixture.delete(points[0])
+    try fixture.damage(packs[0], at: -1)
+    for path in try fixture.objects("index") { try FileManager.default.removeItem(atPath: path) }
+    let report = try fixture.collect()
+    #expect(report.deletedPointCount == 1)
+    #expect(try Set(fixture.objects("packs")).isSuperset(of: packs))
+    _ = try fixture.restore("latest", machine: "two")
+    #expect(try fixture.restored("two") == two)
+  }
+
+  @Test("a pack that was cut off, and whose content was stored again, goes")
+  func truncatedPack() throws {
+    let (fixture, packs, points) = try twoMachines()
+    let bytes = try Data(contentsOf: URL(fileURLWithPath: packs[1]))
+    try bytes.dropLast().write(to: URL(fileURLWithPath: packs[1]))
+    try fixture.backup("\(fixture.directory.path)/two.img", machine: "two")
+    try fixture.delete(points[0])
+    #expect(try fixture.collect().deletedPointCount == 1)
+    #expect(try !fixture.objects("packs").contains(packs[1]))
+    try expectWhole(fixture)
+  }
+
+  @Test("a damaged index segment is replaced", arguments: [4200, 8500, -3000])
+  func damagedSegment(offset: Int) throws {
+    let (fixture, _, points) = try twoMachines()
+    try fixture.delete(points[0])
+    let segment = try #require(try fixture.objects("index").last)
+    try fixture.damage(segment, at: offset)
+    #expect(try !fixture.verify().damaged.isEmpty)
+    #expect(try fixture.collect(isDryRun: true).deletedPointCount == 1)
+    #expect(try fixture.collect().deletedPointCount == 1)
+    #expect(try !fixture.objects("index").contains(segment))
+    try expectWhole(fixture)
+  }
+
+  /// Its index segment is all that tells what is left in a pack whose end is lost.
+  @Test("a damaged segment stays where a pack that it covers can't tell what it holds")
+  func lastToTell() throws {
+    let (fixture, packs, _) = try twoMachines()
+    let bytes = try Data(contentsOf: URL(fileURLWithPath: packs[0]))
+    try bytes.dropLast().write(to: URL(fileURLWithPath: packs[0]))
+    let segments = try fixture.objects("index")
+    for segment in segments { try fixture.damage(segment, at: 4200) }
+    let other = try fixture.image("three", TestContent.noise(1_000_000, seed: 73))
+    try fixture.backup(other, machine: "three")
+    #expect(try fixture.objects("index").contains(segments[0]))
+    for segment in segments where FileManager.default.fileExists(atPath: segment) {
+      try fixture.damage(segment, at: 4200)
+    }
+    _ = try fixture.restore("latest", machine: "one")
+    #expect(try fixture.restored("one") == one)
+  }
+
+  @Test("that a pack is gone which nothing needs any more is no damage once it was collected")
+  func gonePack() throws {
+    let (fixture, packs, points) = try twoMachines()
+    try FileManager.default.removeItem(atPath: packs[0])
+    #expect(try !fixture.verify().damaged.isEmpty)
+    try fixture.delete(points[0])
+    try fixture.collect()
+    try expectWhole(fixture)
+    _ = try fixture.restore("latest", machine: "two")
+    #expect(try fixture.restored("two") == two)
+  }
+
+  @Test("a point that could not be read and was deleted leaves no gap in its chain")
+  func unreadablePoint() throws {
+    let fixture = try EngineFixture()
+    let image = try fixture.image("disk", one)
+    let points = try (0..<3).map { _ in try fixture.backup(image).point.id }
+    for path in try fixture.objects("points") where path.contains(points[1].text) {
+      try fixture.damage(path, at: 100)
+    }
+    #expect(try !fixture.verify().damaged.isEmpty)
+    try fixture.delete(points[1])
+    try fixture.collect()
+    try expectWhole(fixture)
+  }
+
+  @Test("a record of damage that can't be read goes once all was read and is whole")
+  func damagedRecord() throws {
+    let (fixture, packs, _) = try twoMachines()
+    try fixture.damage(packs[0], at: 1_000_000)
+    #expect(try !fixture.verify().damaged.isEmpty)
+    try fixture.damage(packs[0], at: 1_000_000)
+    let record = try #require(try fixture.objects("damage").first)
+    try fixture.damage(record, at: 70)
+    #expect(try fixture.verify(isQuick: true).damaged.map(\.losses.count) == [0])
+    let report = try fixture.verify()
+    #expect(report.damaged.isEmpty && report.healed.count == 1)
+    #expect(try fixture.objects("damage").isEmpty)
+    let next = try fixture.backup("\(fixture.directory.path)/one.img", machine: "one")
+    #expect(next.point.parent != nil)
+  }
+
+  @Test("a decision whose name could not be made durable is an error, and no other's decision")
+  func failedDecision() throws {
+    let (fixture, _, points) = try twoMachines()
+    try fixture.delete(points[0])
+    fixture.wrap = { store in
+      FailingStore(store, error: IOError("synchronize", "epochs", .ioError), afterwards: true) {
+        $0.folder == VaultFolder.epochs
+      }
+    }
+    let error = #expect(throws: IOError.self) { try fixture.collect() }
+    #expect(error?.errno == .ioError)
+    #expect(try fixture.objects("epochs").count == 1)
+    fixture.wrap = { $0 }
+    #expect(try fixture.collect().deletedPointCount == 1)
+    try expectWhole(fixture)
+  }
+
+  // MARK: Room
+
+  /// Machines of which one pack each is half dead.
+  private func halfDead(_ count: Int, calls: FaultySystemCalls) throws -> EngineFixture {
+    let fixture = try EngineFixture(calls: calls)
+    for number in 0..<count {
+      let content = TestContent.noise(2_000_000, seed: UInt64(80 + number))
+      let image = try fixture.image("disk\(number)", content)
+      let first = try fixture.backup(image, machine: "m\(number)").point.id
+      let half = content.prefix(1_000_000) + TestContent.noise(1_000_000, seed: UInt64(number))
+      try fixture.backup(try fixture.image("disk\(number)", Array(half)), machine: "m\(number)")
+      try fixture.delete(first)
+    }
+    return fixture
+  }
+
+  private func expectRestores(_ fixture: EngineFixture, _ count: Int) throws {
+    for number in 0..<count {
+      _ = try fixture.restore("latest", machine: "m\(number)", to: "m\(number)")
+      let restored = try fixture.restored("disk\(number)", in: "m\(number)")
+      #expect(try restored == fixture.directory.read("disk\(number).img"))
+    }
+    try expectWhole(fixture)
+  }
+
+  @Test("it copies no more at once than half of the room holds, and goes on when that is freed")
+  func littleRoom() throws {
+    let calls = FaultySystemCalls()
+    let fixture = try halfDead(7, calls: calls)
+    calls.restart(faults: [.every(.fileSystem, .availableBytes(1_500_000))])
+    let refused = try fixture.collect(maximumDeadPercent: 0)
+    #expect(refused.copiedByteCount == 0 && refused.warnings.count == 1)
+    calls.restart(faults: [.every(.fileSystem, .availableBytes(3_500_000))])
+    let report = try fixture.collect(maximumDeadPercent: 0)
+    #expect(report.warnings.isEmpty)
+    #expect(report.copiedByteCount > 6_000_000, "\(report)")
+    #expect(report.deadByteCount == 0)
+    // A collection of one pack is two decisions; of seven, one after the other, eight and more.
+    #expect(try fixture.vault().newestEpochNumber() > 8)
+    calls.restart()
+    try expectRestores(fixture, 7)
+  }
+
+  @Test("what was copied before there was no room counts, and the rest goes on the next time")
+  func outOfRoom() throws {
+    let fixture = try halfDead(3, calls: FaultySystemCalls())
+    let packs = Lock(0)
+    fixture.wrap = { store in
+      FailingStore(store, error: IOError("write", "pack", .noSpace)) { name in
+        guard name.folder == VaultFolder.packs else { return false }
+        return packs.withLock { count in
+          count += 1
+          return count == 2
+        }
+      }
+    }
+    var collect = Collect()
+    collect.maximumDeadPercent = 0
+    collect.resources = Resources(jobs: 2)
+    collect.batchByteCount = 1_500_000
+    let report = try collect.run(on: try fixture.vault())
+    #expect(report.warnings.count == 1)
+    // Two of the three count; what was copied of the third is lost, and it is copied again.
+    #expect((3_500_000..<5_000_000).contains(report.copiedByteCount))
+    fixture.wrap = { $0 }
+    try fixture.collect(maximumDeadPercent: 0)
+    try expectRestores(fixture, 3)
+  }
+}
