@@ -88,18 +88,20 @@ struct CollectRecoveryTests {
   }
 
   /// Its index segment is all that tells what is left in a pack whose end is lost.
-  @Test("a damaged segment stays where a pack that it covers can't tell what it holds")
-  func lastToTell() throws {
+  @Test(
+    "a damaged segment stays where a pack that it covers can't tell what it holds",
+    arguments: [20, 4200])
+  func lastToTell(offset: Int) throws {
     let (fixture, packs, _) = try twoMachines()
     let bytes = try Data(contentsOf: URL(fileURLWithPath: packs[0]))
     try bytes.dropLast().write(to: URL(fileURLWithPath: packs[0]))
     let segments = try fixture.objects("index")
-    for segment in segments { try fixture.damage(segment, at: 4200) }
+    for segment in segments { try fixture.damage(segment, at: offset) }
     let other = try fixture.image("three", TestContent.noise(1_000_000, seed: 73))
     try fixture.backup(other, machine: "three")
     #expect(try fixture.objects("index").contains(segments[0]))
     for segment in segments where FileManager.default.fileExists(atPath: segment) {
-      try fixture.damage(segment, at: 4200)
+      try fixture.damage(segment, at: offset)
     }
     _ = try fixture.restore("latest", machine: "one")
     #expect(try fixture.restored("one") == one)
