@@ -1,7 +1,7 @@
 import SnapStoreIO
 
-/// A store that refuses to finish the objects that a test chooses; with `afterwards`, it has finished
-/// them when it says so.
+/// A store that refuses to finish the objects that a test chooses; with `afterwards`, it has
+/// finished them when it says so.
 final class FailingStore: ObjectStore {
   struct Refused: Error {}
 

@@ -1,23 +1,6 @@
-internal import Logging
 internal import SnapStoreFormat
 internal import SnapStoreIO
 internal import SnapStoreVault
-
-/// What a collection knows of a pack from its directory.
-struct PackContent: Sendable {
-  var recordCount = 0
-  var recordByteCount: UInt64 = 0
-  var holdsNodes = false
-  /// What the index tells of a pack whose own directory is damaged; nil for all others.
-  var told: [PackDirectoryEntry]?
-
-  init(_ directory: [PackDirectoryEntry], isTold: Bool) {
-    recordCount = directory.count
-    holdsNodes = directory.first?.kind == .mapNode
-    recordByteCount = directory.reduce(0) { $0 + LiveMarks.Life.byteCount(of: $1.record) }
-    told = isTold ? directory : nil
-  }
-}
 
 /// Finds out what is needed: walks the maps of all roots and marks what they name.
 ///
@@ -60,55 +43,6 @@ final class CollectionMarking: Sendable {
     self.interruption = interruption
     batchCount = resources.memoryByteCount / 8 / ChunkID.byteCount
     reader = ChunkReader(vault: session.vault, index: index)
-  }
-
-  /// Reads the directories of all packs, and checks the segments against them: the index is a hint,
-  /// and nothing may be thrown away on a hint. Of a pack whose directory is damaged the segments
-  /// tell what they know, and a segment that is damaged is replaced.
-  static func readDirectories(
-    session: Session, index: ChunkIndex, resources: Resources, interruption: Interruption
-  ) throws -> [SerialName: PackContent] {
-    let report = DamageReport(limit: 16)
-    struct State {
-      var left: ArraySlice<SerialName>
-      var check: IndexCheck
-      var contents: [SerialName: PackContent] = [:]
-    }
-    let state = Lock(
-      State(
-        left: session.packs.keys.sorted()[...],
-        check: IndexCheck(
-          session: session, index: index, report: report, replacesDamaged: true,
-          interruption: interruption)))
-    let work = ParallelWork(interruption: interruption)
-    work.run("directories", lanes: resources.readLanes) { _ in
-      let check = PackCheck(session: session)
-      while let pack = state.withLock({ $0.left.popFirst() }) {
-        if work.isCancelled { return }
-        let directory: [PackDirectoryEntry]
-        do {
-          directory = try check.directory(of: pack)
-        } catch {
-          guard let cause = DamageReport.cause(of: error) else { throw error }
-          session.vault.log.warning("pack \(pack) is damaged: \(cause.problem)")
-          let told = PackContent(try index.entries(of: pack), isTold: true)
-          state.withLock { $0.contents[pack] = told }
-          continue
-        }
-        let content = PackContent(directory, isTold: false)
-        state.withLock { state in
-          state.check.add(pack, directory)
-          state.contents[pack] = content
-        }
-      }
-    }
-    try work.wait()
-    let finished = state.withLock { $0 }
-    try finished.check.run()
-    if let damage = report.damages().first {
-      throw VaultError(.damaged, "\(damage.object) \(damage.problem)")
-    }
-    return finished.contents
   }
 
   func mark(_ points: [RecoveryPoint]) throws {
@@ -182,16 +116,77 @@ final class CollectionMarking: Sendable {
         return chunks
       }
       batch.sort()
+      var open: [PackedEntry] = []
       for (place, id) in batch.enumerated() where place == 0 || batch[place - 1] != id {
         if place.isMultiple(of: 1 << 12) && interruption.isRaised { throw Interrupted() }
-        _ = try mark(id, .chunk, check)
+        if let doubt = try markUnlessOpen(id) { open.append(doubt) }
+        if open.count == Self.openCount {
+          try markOpen(open, check)
+          open = []
+        }
       }
+      try markOpen(open, check)
     }
   }
 
-  /// True where it was not marked before.
-  private func mark(_ id: ChunkID, _ kind: PackRecord.Kind, _ check: PackCheck) throws -> Bool {
+  /// So many copies are checked at once.
+  private static let openCount = 1 << 16
+
+  private typealias PackedEntry = (pack: SerialName, entry: PackDirectoryEntry)
+
+  /// Marks a chunk, unless a copy of it has to be checked before: that one is returned.
+  private func markUnlessOpen(_ id: ChunkID) throws -> PackedEntry? {
+    switch try marks.mark(id, isGood: { _ in nil }) {
+    case .new, .known: return nil
+    case .missing: throw Self.missing(id, .chunk)
+    case .open(let location):
+      return (
+        location.pack, PackDirectoryEntry(id: id, kind: .chunk, record: location.record)
+      )
+    }
+  }
+
+  /// Marks chunks that have several copies, those that collections have made among them: the first
+  /// choices are read in the order in which they lie, and only what is wrong there one by one.
+  private func markOpen(_ open: [PackedEntry], _ check: PackCheck) throws {
+    guard !open.isEmpty else { return }
+    var whole: Set<ChunkLocation> = []
+    let buffer = BufferPool(capacity: 1, bufferByteCount: Resources.bufferByteCount).take()
+    for (pack, entries) in Dictionary(grouping: open, by: \.pack) {
+      let sorted = entries.map(\.entry).sorted { $0.record.offset < $1.record.offset }
+      for run in PackCheck.runs(of: pack, sorted, byteCount: buffer.byteCount) {
+        if interruption.isRaised { throw Interrupted() }
+        guard try isRead(run, into: buffer, check) else { continue }
+        let records = run.entries.map { ($0, Int($0.record.offset - run.bytes.lowerBound)) }
+        check.check(records, in: buffer.bytes) { entry, verdict in
+          guard case .chunk = verdict else { return }
+          whole.insert(ChunkLocation(pack: pack, record: entry.record))
+        }
+      }
+    }
+    for (_, entry) in open {
+      _ = try mark(entry.id, .chunk, check) { whole.contains($0) }
+    }
+  }
+
+  private func isRead(
+    _ run: PackCheck.Run, into buffer: Buffer, _ check: PackCheck
+  ) throws -> Bool {
+    do {
+      return try check.read(run, into: buffer)
+    } catch {
+      guard DamageReport.cause(of: error) != nil else { throw error }
+      return false
+    }
+  }
+
+  /// True where it was not marked before. `isKnown`: whether a copy was found whole just now.
+  private func mark(
+    _ id: ChunkID, _ kind: PackRecord.Kind, _ check: PackCheck,
+    isKnown: (ChunkLocation) -> Bool = { _ in false }
+  ) throws -> Bool {
     let mark = try marks.mark(id) { location in
+      if isKnown(location) { return true }
       let entry = PackDirectoryEntry(id: id, kind: kind, record: location.record)
       let isGood = try check.isWhole(entry, in: location.pack)
       if !isGood { index.found.note(id, kind, at: location.address) }
@@ -200,9 +195,12 @@ final class CollectionMarking: Sendable {
     switch mark {
     case .new: return true
     case .known: return false
-    case .missing:
-      let name = kind == .chunk ? "chunk" : "map node"
-      throw VaultError(.damaged, "no good copy of \(name) \(id) is left in the vault")
+    case .missing, .open: throw Self.missing(id, kind)
     }
+  }
+
+  private static func missing(_ id: ChunkID, _ kind: PackRecord.Kind) -> VaultError {
+    let name = kind == .chunk ? "chunk" : "map node"
+    return VaultError(.damaged, "no good copy of \(name) \(id) is left in the vault")
   }
 }

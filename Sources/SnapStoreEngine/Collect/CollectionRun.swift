@@ -110,7 +110,7 @@ struct CollectionRun {
     candidates: Set<SerialName>
   ) throws {
     if !options.isDryRun { try index.writeSegment() }
-    let contents = try CollectionMarking.readDirectories(
+    let contents = try PackContent.ofAll(
       session: session, index: index, resources: options.resources,
       interruption: options.interruption)
     // Over what damaged ones covered.

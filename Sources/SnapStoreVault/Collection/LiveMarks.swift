@@ -13,6 +13,8 @@ package final class LiveMarks: Sendable {
     /// It was marked before.
     case known
     case new
+    /// Whether the copy there is good has to be known first.
+    case open(ChunkLocation)
   }
 
   /// What of a pack is marked.
@@ -61,12 +63,16 @@ package final class LiveMarks: Sendable {
   }
 
   /// Marks the copy that counts. `isGood` is asked where there are several, or it was found damaged
-  /// before: whoever chooses one and lets the others go must have seen that it is whole.
-  package func mark(_ id: ChunkID, isGood: (ChunkLocation) throws -> Bool) throws -> Mark {
+  /// before: whoever chooses one and lets the others go must have seen that it is whole. Where it
+  /// answers nil, nothing is marked yet.
+  package func mark(_ id: ChunkID, isGood: (ChunkLocation) throws -> Bool?) throws -> Mark {
     let choices = try choices(of: id)
     for choice in choices where state.withLock({ $0.isMarked(id, choice.place) }) { return .known }
     for choice in choices {
-      if choices.count > 1 || choice.isDoubtful, try !isGood(choice.location) { continue }
+      if choices.count > 1 || choice.isDoubtful {
+        guard let isGood = try isGood(choice.location) else { return .open(choice.location) }
+        if !isGood { continue }
+      }
       return state.withLock { $0.mark(id, choice.place, choice.location) } ? .new : .known
     }
     return .missing
