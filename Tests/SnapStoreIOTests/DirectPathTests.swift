@@ -108,6 +108,19 @@ import Testing
     #expect(calls.count(of: .read) == 1, "one read, and no other")
   }
 
+  /// What the cache has of a block device may be of another time than what the disk has.
+  @Test func aCacheThatIsDistrustedIsNotRead() throws {
+    let noise = DiskImage(seed: 9, [.noise(Self.megabyte)]).bytes
+    let path = try directory.write(noise, to: "distrusted")
+    let calls = FaultySystemCalls(faults: [.every(.cachedByteCount, .cachedBytes(noise.count))])
+    let file = try OpenFile(path, .read(followLinks: false), aroundCache: true, calls: calls)
+    try file.distrustCache()
+    #expect(calls.calls.map(\.call) == [.open, .dropCache], "for what takes the usual way")
+    #expect(try read(file, noise.count, at: 0) == noise)
+    #expect(calls.count(of: .openDirect) == 1)
+    #expect(calls.count(of: .dropCache) == 1)
+  }
+
   /// A backup of a cold disk reads it once: neither to ask for the cache nor to read around it
   /// brings anything in. (Where the file system has no way around, there is nothing to see.)
   @Test func nothingIsReadTwice() throws {

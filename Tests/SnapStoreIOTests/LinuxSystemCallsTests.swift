@@ -52,6 +52,29 @@ import Testing
     #expect(try fifo.status().kind == .fifo)
   }
 
+  /// Samba and NFS servers have leases on files. Whoever opens such a file waits until the holder,
+  /// whom the kernel asks, gives it back: at once, if it may not wait, it is refused.
+  @Test(arguments: ["leased", "link"]) func aLeaseIsWaitedFor(_ name: String) throws {
+    let (setSignal, setLease, getLease): (Int32, Int32, Int32) = (10, 1024, 1025)
+    let path = try directory.write([7], to: "leased")
+    try directory.link("link", to: "leased")
+    let holder = unsafe open(path, O_RDWR | O_CLOEXEC)
+    try #require(holder >= 0)
+    defer { close(holder) }
+    // The holder is asked by a signal; this one is ignored, and the usual one ends the process.
+    #expect(fcntl(holder, setSignal, SIGURG) == 0)
+    // Where the file system knows no leases, there is nothing to see.
+    guard fcntl(holder, setLease, F_WRLCK) == 0 else { return }
+    let work = ParallelWork()
+    work.run("holder", lanes: 1) { _ in
+      while fcntl(holder, getLease) == F_WRLCK { sched_yield() }
+      _ = fcntl(holder, setLease, F_UNLCK)
+    }
+    let file = try OpenFile(directory.path(name), .read(followLinks: true), calls: calls)
+    try work.wait()
+    #expect(try file.status().byteCount == 1)
+  }
+
   /// A second descriptor of the open file stands for a child process that is just being started.
   @Test func aLockGoesWithItsFileThoughAChildHasItStill() throws {
     let path = try directory.write([1], to: "locked")

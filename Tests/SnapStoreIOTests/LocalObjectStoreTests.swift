@@ -147,6 +147,8 @@ import Testing
   static let networks: [UInt64] = [
     0x6969, 0x517B, 0xFF53_4D42, 0xFE53_4D42, 0x6573_5546, 0x00C3_6400, 0x0BD0_0BD0,
     0x5346_414F, 0x6B41_4653, 0x7375_7245, 0x0102_1997, 0x0116_1970, 0x7461_636F,
+    0x564C, 0x4750_4653, 0x1983_0326, 0xAAD7_AAEA, 0xBEEF_DEAD, 0x0131_11A8, 0x2003_0528,
+    0xBACB_ACBC, 0x7C7C_6673, 0x786F_4256,
   ]
   /// ext4, XFS, Btrfs, tmpfs, ZFS, overlayfs, F2FS, bcachefs.
   static let locals: [UInt64] = [

@@ -103,6 +103,35 @@ import Testing
     #expect(failedOpen == IOError("open", missing, .noSuchFileOrDirectory))
   }
 
+  /// They need not be mistakes of ours: a file system of a user's own answers what it likes.
+  @Test(arguments: [Errno.badFileDescriptor, .badAddress])
+  func errorsThatSoundLikeMistakesOfOursAreErrors(_ errno: Errno) throws {
+    let kinds: [SystemCall] = [.read, .seek, .status, .synchronize, .close]
+    let calls = FaultySystemCalls(
+      faults: kinds.map { .every($0, .error(errno)) } + [.every(.cachedByteCount, .cachedBytes(0))])
+    do {
+      let path = try directory.write(DiskImage(seed: 2, [.noise(1 << 20)]).bytes, to: "file")
+      let file = try OpenFile(path, .read(followLinks: false), aroundCache: true, calls: calls)
+      #expect(throws: IOError("read", path, errno, offset: 7)) { try read(file, 10, at: 7) }
+      #expect(throws: IOError("seek in", path, errno)) { try file.end() }
+      #expect(throws: IOError("seek in", path, errno)) { try file.nextData(from: 0) }
+      #expect(throws: IOError("look at", path, errno)) { try file.status() }
+      #expect(throws: IOError("synchronize", path, errno)) { try file.synchronize() }
+      let folder = try Directory(directory.path, calls: calls)
+      #expect(throws: IOError("synchronize directory", folder.path, errno)) {
+        try folder.synchronize()
+      }
+      // With a second descriptor, around the cache.
+      let pool = BufferPool(capacity: 1, bufferByteCount: 1 << 20)
+      #expect(throws: IOError("read", path, errno, offset: 0)) {
+        try pool.take().withMutableBytes { try file.read(into: &$0, at: 0) }
+      }
+    }
+    // Whatever close answers, the descriptor is gone, and nobody can do anything about it.
+    #expect(calls.count(of: .openDirect) == 1)
+    #expect(calls.count(of: .close) == 3)
+  }
+
   @Test func anErrorInTheMiddleNamesTheRest() throws {
     let calls = FaultySystemCalls(faults: [
       .at(1, .write, .shortWrite(100)), .at(2, .write, .error(.noSpace)),
