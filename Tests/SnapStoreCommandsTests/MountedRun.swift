@@ -38,16 +38,56 @@ enum Privileges {
     }
   }()
   static let imageReason: Comment = "needs root, loop devices and mkfs.ext4"
+  /// Whether a file can be a block device with a partition.
+  static let canPartition: Bool = {
+    guard isRoot else { return false }
+    do {
+      let directory = try TemporaryDirectory()
+      return try withExtendedLifetime(directory) {
+        let image = try directory.write([UInt8](repeating: 0, count: 2 << 20), to: "image")
+        _ = try PartitionedDevice(image: image)
+        return true
+      }
+    } catch {
+      return false
+    }
+  }()
+  static let partitionReason: Comment = "needs root, loop devices and their partitions"
+}
+
+/// An image file as a block device, which has one partition: all but the first mebibyte. Gone with
+/// the last reference.
+final class PartitionedDevice {
+  let path: String
+  var partition: String { "\(path)p1" }
+
+  init(image: String) throws {
+    let size = try FileManager.default.attributesOfItem(atPath: image)[.size] as? Int ?? 0
+    path = try run("/usr/sbin/losetup", ["--find", "--show", image])
+    // The kernel is told, as not every one can read partition tables.
+    try run("/usr/bin/addpart", [path, "1", "2048", "\(size / 512 - 2048)"])
+    // In some containers nobody makes the device files.
+    guard FileManager.default.isReadableFile(atPath: partition) else { throw ToolFailed() }
+  }
+
+  deinit {
+    for (tool, arguments) in [("bin/delpart", [path, "1"]), ("sbin/losetup", ["-d", path])] {
+      do {
+        try run("/usr/\(tool)", arguments)
+      } catch {
+        print("a test's block device stays behind: \(path)")
+      }
+    }
+  }
 }
 
 /// A mounted file system, unmounted when the last reference goes.
 final class Mount {
-  private struct Failed: Error {}
   private let path: String
 
   private init(_ path: String, _ arguments: [String]) throws {
     self.path = path
-    try Self.run("/usr/bin/mount", arguments)
+    try run("/usr/bin/mount", arguments)
   }
 
   /// A file system in memory with so much space, on an existing directory.
@@ -81,24 +121,33 @@ final class Mount {
   }
 
   func resize(kibibytes: Int) throws {
-    try Self.run("/usr/bin/mount", ["-o", "remount,size=\(kibibytes)k", path])
+    try run("/usr/bin/mount", ["-o", "remount,size=\(kibibytes)k", path])
   }
 
   deinit {
     do {
-      try Self.run("/usr/bin/umount", ["-l", path])
+      try run("/usr/bin/umount", ["-l", path])
     } catch {
       print("a test's mount stays behind: \(path)")
     }
   }
 
-  private static func run(_ command: String, _ arguments: [String]) throws {
-    let process = Process()
-    process.executableURL = URL(fileURLWithPath: command)
-    process.arguments = arguments
-    process.standardError = FileHandle.nullDevice
-    try process.run()
-    process.waitUntilExit()
-    guard process.terminationStatus == 0 else { throw Failed() }
-  }
+}
+
+private struct ToolFailed: Error {}
+
+/// Runs a program of the system to its end, and returns the line that it prints.
+@discardableResult
+private func run(_ command: String, _ arguments: [String]) throws -> String {
+  let process = Process()
+  process.executableURL = URL(fileURLWithPath: command)
+  process.arguments = arguments
+  let output = Pipe()
+  process.standardOutput = output
+  process.standardError = FileHandle.nullDevice
+  try process.run()
+  let text = try output.fileHandleForReading.readToEnd() ?? Data()
+  process.waitUntilExit()
+  guard process.terminationStatus == 0 else { throw ToolFailed() }
+  return String(decoding: text, as: UTF8.self).trimmingCharacters(in: .newlines)
 }
