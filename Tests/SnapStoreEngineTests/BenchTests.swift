@@ -40,6 +40,18 @@ struct BenchTests {
     #expect(try directory.names() == ["disk.img", "other"])
   }
 
+  @Test("of disks that are nothing but holes no reading rate is told")
+  func holes() throws {
+    let calls = LinuxSystemCalls()
+    let path = directory.path("disk.img")
+    try OpenFile(path, .create, calls: calls).setSize(256 << 20)
+    var bench = bench()
+    bench.sources = [try SourceDisk(name: try #require(Name("disk")), path: path, calls: calls)]
+    let report = try bench.run(host: HostSystem.current())
+    #expect(report.reading == nil)
+    #expect(report.unchanged.bytesPerSecond > 0)
+  }
+
   /// Raises an interruption when it is looked at for the n-th time.
   private final class RaisingClock: Clock {
     private let interruption: Interruption

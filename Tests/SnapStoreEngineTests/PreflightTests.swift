@@ -126,6 +126,27 @@ struct PreflightTests {
     #expect(try problems([path]) == [])
   }
 
+  @Test("as much space as a number can say, and disks that are longer together than that")
+  func spaceBeyondCounting() throws {
+    let paths = try (0..<3).map { try fixture.image("d\($0)", [UInt8($0)]) }
+    let preflight = try preflight(paths)
+    calls.restart()
+    _ = run(preflight)
+    let looks = calls.calls.filter { $0.call == .status }.map(\.path)
+    let longest = try paths.map { path in
+      let number = try #require(looks.firstIndex(of: path)) + 1
+      return Fault.at(number, .status, .size(UInt64(Int64.max)))
+    }
+    for (free, status) in [(UInt64.max, Preflight.Status.pass), (99 << 30, .fail)] {
+      calls.restart(faults: longest + [.every(.fileSystem, .availableBytes(free))])
+      let space = try #require(run(preflight).first { $0.code == .vaultSpace })
+      #expect(space.status == status)
+      #expect(space.message.contains("backup reads 17179869184 GiB"), "\(space.message)")
+    }
+    calls.restart(faults: [.every(.fileSystem, .availableBytes(.max))])
+    #expect(problems(preflight) == [])
+  }
+
   @Test("a vault on one of the disks")
   func place() throws {
     let kernel = try MadeUpKernel()

@@ -181,6 +181,41 @@ struct RestoreTargetTests {
   }
 
   @Test(
+    "to a file system that answers fsync as if the file were not open", arguments: [false, true])
+  func badDescriptor(exists: Bool) throws {
+    let target = "\(directory)/target"
+    let before = try listing()
+    let calls = FaultySystemCalls()
+    fixture.host = .forTests(calls: calls, clock: SteppingClock())
+    var failed: [String] = []
+    for number in 1... {
+      if exists {
+        try FileManager.default.createDirectory(atPath: target, withIntermediateDirectories: false)
+      }
+      calls.restart(faults: [.at(number, .synchronize, .error(.badFileDescriptor))])
+      do {
+        _ = try fixture.restore(to: "target")
+        #expect(try fixture.restored("a", in: "target") == content)
+        guard calls.count(of: .synchronize) >= number else { break }
+      } catch let error as IOError {
+        #expect(error.errno == .badFileDescriptor)
+        failed.append(error.path)
+        if !exists, error.path == directory {
+          // Only the new directory's name could not be made durable: all in it is.
+          #expect(try fixture.restored("a", in: "target") == content)
+        } else {
+          #expect(try listing().filter { !$0.hasPrefix("target ") } == before, "\(error)")
+          if exists { #expect(try fixture.directory.names("target").isEmpty, "\(error)") }
+        }
+      }
+      if FileManager.default.fileExists(atPath: target) {
+        try FileManager.default.removeItem(atPath: target)
+      }
+    }
+    #expect(failed.contains { $0.hasPrefix(directory) && !$0.hasPrefix(fixture.vaultPath) })
+  }
+
+  @Test(
     "to a file system that has no permissions of its own, such as vfat",
     arguments: [false, true])
   func withoutPermissions(exists: Bool) throws {

@@ -26,6 +26,8 @@ package struct Fault: Sendable {
     case availableBytes(UInt64)
     /// The page cache has so many bytes of the range, they say.
     case cachedBytes(Int)
+    /// fstat says that it is so long, and has no holes.
+    case size(UInt64)
     /// fstat says that the file was written to then, and nothing else of it changed.
     case modified(FileTime)
     /// fstat says that something else of the file changed then.
@@ -212,6 +214,9 @@ package final class FaultySystemCalls: SystemCalls {
   package func status(_ file: Int32) throws(Errno) -> FileStatus {
     let effect = try enter(.status, file)
     var status = try base.status(file)
+    if case .size(let count) = effect {
+      (status.byteCount, status.allocatedByteCount) = (count, count)
+    }
     if case .modified(let time) = effect { status.modified = time }
     if case .changed(let time) = effect { status.changed = time }
     return status
