@@ -54,6 +54,18 @@ struct BenchProgramTests {
     #expect(Set(names) == ["disk.img", "v"], "nothing was made in the home directory")
   }
 
+  @Test("a disk that is nothing but holes bounds nothing")
+  func holes() throws {
+    try snapstore.write("disk.img", [])
+    let handle = try #require(FileHandle(forUpdatingAtPath: snapstore.path("disk.img")))
+    try handle.truncate(atOffset: 1 << 30)
+    try handle.close()
+    let result = try snapstore("bench", "disk.img")
+    #expect(result.status == 0, "\(result.errors)")
+    #expect(!result.output.contains("read the disks"), "\(result.output)")
+    #expect(!result.output.contains(" 0 B"), "\(result.output)")
+  }
+
   @Test("what can't be measured is said")
   func misuse() throws {
     #expect(try snapstore("bench", "nothing.img").status == 66)

@@ -1,5 +1,7 @@
 import Foundation
+import Glibc
 import SnapStoreCommands
+import SnapStoreIO
 import SnapStoreTestSupport
 import Testing
 
@@ -104,6 +106,28 @@ struct MetricsTests {
     let after = try run()
     #expect(after["snapstore_points{vm=\"disk\"}"] == 3)
     #expect(after["snapstore_points{vm=\"b\"}"] == 1)
+  }
+
+  @Test("a file that was written before the beginning of time, as it says, is not a young one")
+  func oldestTime() throws {
+    // In memory: other file systems have a first year.
+    let path = "/dev/shm/\(splitPath(snapstore.directory.path).name).prom"
+    defer { unsafe unlink(path) }
+    try snapstore.write("c.toml", Array("[metrics]\ntextfile = '\(path)'\n".utf8))
+    try FileManager.default.setAttributes(
+      [.posixPermissions: 0o644], ofItemAtPath: snapstore.path("c.toml"))
+    let time = timespec(tv_sec: .min, tv_nsec: 0)
+    var found = stat()
+    for _ in 0..<2 {
+      let result = try snapstore(
+        "run", "--vault", "v", environment: ["SNAPSTORE_CONFIG": snapstore.path("c.toml")])
+      #expect(result.status == 0 && result.errors.isEmpty, "\(result.errors)")
+      #expect(unsafe stat(path, &found) == 0)
+      #expect(found.st_mtim.tv_sec > 0, "it was written anew")
+      #expect(unsafe utimensat(AT_FDCWD, path, [time, time], 0) == 0)
+      #expect(unsafe stat(path, &found) == 0)
+      try #require(found.st_mtim.tv_sec == .min)
+    }
   }
 
   @Test("it says what points, show and vault info say")

@@ -132,6 +132,24 @@ struct PolicyProgramTests {
     try expect(66, "machine web is not assigned", "backup", "--vm", "web")
   }
 
+  @Test("disks of a machine that runs can be assigned, and not be backed up before it is shut down")
+  func running() throws {
+    try object("policy", "set", "gold", "--keep-daily", "7")
+    var lock: RecordLock? = try RecordLock(snapstore.path("a.img"))
+    try object("policy", "assign", "gold", "--vm", "web", "--os-disk", "a.img")
+    try expect(77, "hint: shut the virtual machine down first", "backup", "--vm", "web")
+    lock = nil
+    withExtendedLifetime(lock) {}
+    try object("backup", "--vm", "web")
+  }
+
+  @Test("assign takes what backup takes for disks on a network")
+  func network() throws {
+    try object("policy", "set", "gold", "--keep-daily", "7")
+    let assign = ["policy", "assign", "gold", "--vm", "web", "--os-disk", "a.img", "--vault", "v"]
+    #expect(try snapstore.run(assign + ["--allow-network-disk"]).status == 0)
+  }
+
   @Test("wrong use is said in a sentence, and changes nothing")
   func wrongUse() throws {
     try expect(64, "would keep nothing", "policy", "set", "gold", "--schedule", "daily 02:00")

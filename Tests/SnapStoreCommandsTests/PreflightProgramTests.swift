@@ -111,6 +111,32 @@ struct PreflightProgramTests {
         == (["vault_region warn"], 0))
   }
 
+  @Test("a mistake in the configuration keeps nobody from a restore, but from a backup")
+  func mistakenConfiguration() throws {
+    let backup = ["backup", "--vault", "v", "disk.img"]
+    #expect(
+      try snapstore.run(backup, environment: ["SNAPSTORE_REGION": "north"]).status == 0)
+    try snapstore.write("c.toml", Array("reggion = 'north'\n".utf8))
+    try FileManager.default.setAttributes(
+      [.posixPermissions: 0o644], ofItemAtPath: snapstore.path("c.toml"))
+    let environment = ["SNAPSTORE_CONFIG": "c.toml"]
+    let refused = try snapstore.run(backup, environment: environment)
+    #expect(refused.status == 64)
+    #expect(refused.errors.contains("'reggion' is unknown here"), "\(refused.errors)")
+    let restore = try snapstore.run(
+      ["restore", "--vault", "v", "--point", "latest", "--to", "out"], environment: environment)
+    #expect(restore.status == 0, "\(restore.errors)")
+    #expect(
+      restore.errors.contains("warning: the region of this host is not known: c.toml, line 1: "),
+      "\(restore.errors)")
+    #expect(snapstore.areSame("out/disk.img", "disk.img"))
+    // What is said on the command line is no mistake.
+    let other = try snapstore.run(
+      ["restore", "--vault", "v", "--point", "latest", "--to", "other", "--region", "south"],
+      environment: environment)
+    #expect(other.status == 77, "\(other.errors)")
+  }
+
   @Test("the default vault: preflight makes nothing")
   func defaultVault() throws {
     let before = try snapstore.directory.names()

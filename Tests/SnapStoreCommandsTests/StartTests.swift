@@ -53,6 +53,48 @@ import Testing
     #expect(!names.contains { $0 == "new" || $0.contains("unfinished") }, "\(names)")
   }
 
+  @Test("where it may open hardly any files it says so", arguments: [5, 7, 15])
+  func fewFiles(limit: Int) throws {
+    for arguments in [["backup", "--vault", "v", "disk.img"], ["verify", "--vault", "v"]] {
+      let result = try run(arguments, after: "ulimit -n \(limit); exec \"$@\"")
+      #expect(result.status == 74)
+      #expect(result.errors.contains("may open only \(limit) files"), "\(result.errors)")
+      #expect(result.errors.contains("\nhint: raise the limit: ulimit -n "), "\(result.errors)")
+    }
+  }
+
+  @Test("streams that are closed do no harm", arguments: ["<&-", ">&-", "2>&-", "<&- >&- 2>&-"])
+  func closedStreams(streams: String) throws {
+    let result = try run(
+      ["backup", "--vault", "v", "disk.img"], after: "exec \"$@\" \(streams)")
+    // Who can't be told of a success is told so.
+    #expect(result.status == (streams.contains(" >&-") || streams == ">&-" ? 74 : 0))
+    #expect(try snapstore("verify", "--vault", "v").status == 0)
+    let points = try snapstore("points", "--vault", "v", "--json").json().first as? [Any]
+    #expect(points?.count == 1)
+    #expect(
+      try snapstore("restore", "--vault", "v", "--point", "latest", "--to", "out").status == 0)
+    #expect(snapstore.areSame("out/disk.img", "disk.img"))
+  }
+
+  @Test("no file gets the number of a stream that is closed, and with it what is printed")
+  func numbersOfClosedStreams() throws {
+    let closing = ["/bin/sh", "-c", #"exec "$@" <&- >&- 2>&-"#, "sh"]
+    let strace = [
+      "/usr/bin/strace", "-f", "-y", "-o", snapstore.path("trace"), "-e", "trace=openat",
+    ]
+    _ = try snapstore.start(
+      ["backup", "--vault", "v", "disk.img"], through: strace + closing
+    ).wait()
+    let trace = String(decoding: try snapstore.read("trace"), as: UTF8.self)
+    let opened = trace.matches(of: /\) += ([0-9]+)<([^>]*)>/).filter {
+      $0.2.hasPrefix(snapstore.directory.path)
+    }
+    #expect(opened.count > 10)
+    #expect(opened.contains { $0.2.hasSuffix("/disk.img") })
+    #expect(opened.allSatisfy { (Int($0.1) ?? 0) > 2 }, "\(trace)")
+  }
+
   @Test("interrupts that it was started to ignore stay ignored, as in the background of a script")
   func interruptsIgnored() throws {
     let script = """
