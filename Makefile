@@ -8,7 +8,7 @@ TEST = $(FEATURES) $(SWIFT) test --skip-build --disable-xctest
 BENCH ?= /var/tmp/snapstore-bench
 SNAPSTORE = .build/release/snapstore
 SWIFT_CODE = Sources Tests Benchmarks Package.swift
-# How long `make fuzz` gives each decoder.
+# How long `make fuzz` gives each of DECODERS, or of all.
 SECONDS ?= 10
 # What `make sanitize` looks at, for races and for memory.
 ENGINE = SnapStoreEngineTests.(RoundTrip|Parent|Healing|Verify|IndexMerge)Tests
@@ -29,7 +29,7 @@ SOURCES = Package.swift $(shell find Sources -type f)
 .DEFAULT_GOAL := help
 .PHONY: help deps build release test test-release second-reader demo format lint clean \
   bench bench-short bench-curve bench-micro bench-scale try-bench \
-  soak sanitize fuzz documents install uninstall deb try-install try-package try-units \
+  soak sanitize fuzz fuzz-until documents install uninstall deb try-install try-package try-units \
   try-operations
 
 help: ## list the targets
@@ -67,10 +67,17 @@ sanitize: deps ## the concurrent and the unsafe parts under thread and address s
 	ASAN_OPTIONS=detect_leaks=0 $(TEST) -c release --sanitize=address --scratch-path .build/asan \
 	  --filter '$(UNSAFE)'
 
+BUILD_FUZZ = SNAPSTORE_FUZZ=1 $(BUILD) -c release --sanitize=address --scratch-path .build/asan \
+  --product SnapStoreFuzz
+RUN_FUZZ = Tests/Fuzz/run.py $(FUZZ) .build/fuzz $(if $(DECODERS),--decoders $(DECODERS))
+
 fuzz: deps ## every decoder on hostile bytes, each for SECONDS (10), from a kept corpus
-	SNAPSTORE_FUZZ=1 $(BUILD) -c release --sanitize=address --scratch-path .build/asan \
-	  --product SnapStoreFuzz
-	Tests/Fuzz/run.py $(FUZZ) .build/fuzz --seconds $(SECONDS)
+	$(BUILD_FUZZ)
+	$(RUN_FUZZ) --seconds $(SECONDS)
+
+fuzz-until: deps ## in rounds, until each decoder has had SECONDS of a processor
+	$(BUILD_FUZZ)
+	$(RUN_FUZZ) --seconds 300 --until $(SECONDS)
 
 second-reader: release ## check vaults with the reader written from docs/format.md
 	rm -rf .build/second-reader

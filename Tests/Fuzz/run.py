@@ -6,6 +6,11 @@ earlier runs found worth keeping (--keep adds to it) and what was a bug. A crash
 a time or memory limit that is passed ends with the input's path, and exit code 1.
 
   run.py PROGRAM WORK [--seconds 10] [--decoders point pack ...] [--keep]
+  run.py PROGRAM WORK --seconds 300 --until 3600
+
+The second form takes days on two cores, so it can be ended and begun again at any time: it works in
+rounds of so many seconds, writes into Spent.tsv what each decoder has had of the processor, and
+goes on until each has had enough.
 """
 import argparse
 import concurrent.futures
@@ -16,10 +21,12 @@ import shutil
 import struct
 import subprocess
 import sys
+import threading
 
 HERE = pathlib.Path(__file__).resolve().parent
 GOLDEN = HERE.parent / "SnapStoreFormatTests" / "Golden"
 CORPUS = HERE / "Corpus"
+SPENT = HERE / "Spent.tsv"
 # Beyond this an input is not worth a line in the corpus.
 KEPT_BYTES = 300
 KEPT_INPUTS = 40
@@ -121,40 +128,72 @@ def write(folder, inputs):
 
 
 def fuzz(program, work, name, *arguments):
+    """Exit code, what libFuzzer told, and seconds of processor time."""
     environment = dict(os.environ, SNAPSTORE_FUZZ_DECODER=name)
     # What Swift's runtime keeps for ever is no leak, and LeakSanitizer says it is.
     environment["ASAN_OPTIONS"] = "detect_leaks=0"
     # libFuzzer tells where it was; Swift's own report reads all memory and never ends here.
     environment["SWIFT_BACKTRACE"] = "enable=no"
     command = [str(program), *LIMITS, f"-artifact_prefix={work}/", *map(str, arguments)]
-    return subprocess.run(
-        command, env=environment, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True,
-        errors="replace", check=False)
+    log = work / "log"
+    with log.open("wb") as told:
+        child = subprocess.Popen(
+            command, env=environment, stdout=subprocess.DEVNULL, stderr=told)
+        _, status, usage = os.wait4(child.pid, 0)
+    child.returncode = os.waitstatus_to_exitcode(status)
+    return child.returncode, log.read_text(errors="replace"), usage.ru_utime + usage.ru_stime
 
 
-def run(program, work, name, seconds):
+class Spent:
+    """What Spent.tsv says: for each decoder, seconds of the processor, runs, places reached."""
+
+    def __init__(self):
+        self.lock = threading.Lock()
+        rows = SPENT.read_text().splitlines()[1:] if SPENT.exists() else []
+        self.rows = {row.split("\t")[0]: list(map(int, row.split("\t")[1:])) for row in rows}
+
+    def seconds(self, name):
+        return self.rows.get(name, [0, 0, 0])[0]
+
+    def add(self, name, seconds, runs, places):
+        with self.lock:
+            row = self.rows.get(name, [0, 0, 0])
+            self.rows[name] = [row[0] + round(seconds), row[1] + runs, max(row[2], places)]
+            lines = [["decoder", "seconds", "runs", "places"]]
+            lines += [[name, *self.rows[name]] for name in SEEDS if name in self.rows]
+            fresh = SPENT.with_suffix(".new")
+            fresh.write_text("".join("\t".join(map(str, line)) + "\n" for line in lines))
+            fresh.replace(SPENT)
+
+
+def begin(work, name):
     folder = work / name
     shutil.rmtree(folder, ignore_errors=True)
     write(folder / "inputs", SEEDS[name]() + kept(name))
-    done = fuzz(
+
+
+def run(program, work, name, seconds, spent=None):
+    """One round of a decoder, from the inputs in its folder: whether it passed."""
+    folder = work / name
+    code, told, used = fuzz(
         program, folder, name, f"-max_total_time={seconds}", "-print_final_stats=1",
         "-use_value_profile=1", folder / "inputs")
-    (folder / "log").write_text(done.stderr)
 
-    def figure(pattern):
-        found = re.findall(pattern, done.stderr)
-        return found[-1] if found else "?"
+    def figure(name):
+        found = re.findall(name + r": *(\d+)", told)
+        return int(found[-1]) if found else 0
 
+    runs, places = figure("number_of_executed_units"), figure("cov")
     print(
-        f"{name:13} {figure(r'number_of_executed_units: (.*)'):>9} runs"
-        f" {figure(r'average_exec_per_sec: *(.*)'):>7} a second"
-        f" {figure(r' cov: (.*?) '):>5} places"
-        f" {figure(r'peak_rss_mb: *(.*)'):>4} MiB"
-        f" {'' if done.returncode == 0 else 'FAILED'}", flush=True)
-    if done.returncode != 0:
+        f"{name:13} {runs:9} runs {figure('average_exec_per_sec'):7} a second"
+        f" {places:5} places {figure('peak_rss_mb'):4} MiB {'' if code == 0 else 'FAILED'}",
+        flush=True)
+    if code != 0:
         again = f"SNAPSTORE_FUZZ_DECODER={name} {program} {folder}/…"
-        print(done.stderr[-6000:], again, sep="\n", flush=True)
-    return done.returncode == 0
+        print(told[-6000:], again, sep="\n", flush=True)
+    elif spent:
+        spent.add(name, used, runs, places)
+    return code == 0
 
 
 def keep(program, work, name):
@@ -163,9 +202,9 @@ def keep(program, work, name):
     shutil.rmtree(least, ignore_errors=True)
     known = kept(name)
     write(least, SEEDS[name]() + known)
-    merged = fuzz(program, work / name, name, "-merge=1", least, work / name / "inputs")
-    if merged.returncode != 0:
-        sys.exit(merged.stderr)
+    code, told, _ = fuzz(program, work / name, name, "-merge=1", least, work / name / "inputs")
+    if code != 0:
+        sys.exit(told)
     first = set(SEEDS[name]() + known)
     found = [path.read_bytes() for path in sorted(least.iterdir())]
     fresh = [data for data in found if data not in first and len(data) <= KEPT_BYTES]
@@ -175,18 +214,42 @@ def keep(program, work, name):
     (CORPUS / f"{name}.hex").write_text("".join(data.hex() + "\n" for data in lines))
 
 
+def once(program, work, name, options):
+    begin(work, name)
+    return run(program, work, name, options.seconds)
+
+
+def until(program, work, name, options, spent):
+    if spent.seconds(name) >= options.until:
+        return True
+    # What an earlier run of this found and had no time to keep is used.
+    if not (work / name / "inputs").exists():
+        begin(work, name)
+    while (rest := options.until - spent.seconds(name)) > 0:
+        if not run(program, work, name, min(options.seconds, rest), spent):
+            return False
+    keep(program, work, name)
+    return True
+
+
 def main():
     parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
     parser.add_argument("program", type=pathlib.Path)
     parser.add_argument("work", type=pathlib.Path)
-    parser.add_argument("--seconds", type=int, default=10)
+    parser.add_argument("--seconds", type=int, default=10, help="how long a round is")
     parser.add_argument("--decoders", nargs="+", default=list(SEEDS), choices=list(SEEDS))
     parser.add_argument("--keep", action="store_true", help="add what was found to the corpus")
+    parser.add_argument(
+        "--until", type=int, help="go on until each has had so many seconds of the processor")
     options = parser.parse_args()
     program, work = options.program.resolve(), options.work.resolve()
     with concurrent.futures.ThreadPoolExecutor(max_workers=2) as lanes:
-        passed = list(
-            lanes.map(lambda name: run(program, work, name, options.seconds), options.decoders))
+        if options.until:
+            spent = Spent()
+            each = lambda name: until(program, work, name, options, spent)
+        else:
+            each = lambda name: once(program, work, name, options)
+        passed = list(lanes.map(each, options.decoders))
     if options.keep:
         for name in options.decoders:
             keep(program, work, name)
