@@ -47,7 +47,7 @@ struct BenchCommand: ParsableCommand {
     if console.isJSON {
       try console.print(Self.fields(report, directory: bench.directory))
     } else {
-      try console.print(Self.text(report, directory: bench.directory))
+      try console.print(Self.text(report, directory: bench.directory, hasDisks: !disks.isEmpty))
     }
   }
 
@@ -95,7 +95,7 @@ struct BenchCommand: ParsableCommand {
     ]
   }
 
-  static func text(_ report: BenchReport, directory: String) -> String {
+  static func text(_ report: BenchReport, directory: String, hasDisks: Bool) -> String {
     var table = Table([
       .init(title: "MEASURED"), .init(title: "THREADS", isNumber: true),
       .init(title: "A SECOND", isNumber: true),
@@ -108,8 +108,11 @@ struct BenchCommand: ParsableCommand {
     table.add(["synchronize 4 KiB", "1", "\(Int(report.syncsPerSecond)) times"])
     let place = HumanText.plain(directory)
     let hint =
-      report.reading == nil
-      ? "\nTo measure reading of a disk too: snapstore bench disk.img" : ""
+      switch (report.reading, hasDisks) {
+      case (nil, false): "\nTo measure reading of a disk too: snapstore bench disk.img"
+      case (nil, true): "\nThe disks have nothing but holes: there was nothing to read."
+      default: ""
+      }
     return """
       \(table.text)
 

@@ -64,6 +64,8 @@ struct BenchProgramTests {
     #expect(result.status == 0, "\(result.errors)")
     #expect(!result.output.contains("read the disks"), "\(result.output)")
     #expect(!result.output.contains(" 0 B"), "\(result.output)")
+    #expect(
+      result.output.hasSuffix("\nThe disks have nothing but holes: there was nothing to read.\n"))
   }
 
   @Test("what can't be measured is said")
