@@ -73,7 +73,7 @@ struct BackupCommand: ParsableCommand {
     let location = try vault.location(host)
     let vault = try known ?? openVault(for: backup, host, console)
     try region.check(vault)
-    let watch = SignalWatch(backup.interruption)
+    let watch = try SignalWatch(backup.interruption)
     defer { withExtendedLifetime(watch) {} }
     let report = try BackupJob(
       backup: backup, vault: vault,

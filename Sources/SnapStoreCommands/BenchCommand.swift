@@ -41,7 +41,7 @@ struct BenchCommand: ParsableCommand {
     var bench = Bench(directory: try directory(host))
     bench.sources = disks
     bench.resources = resources.resources
-    let watch = SignalWatch(bench.interruption)
+    let watch = try SignalWatch(bench.interruption)
     defer { withExtendedLifetime(watch) {} }
     let report = try bench.run(host: host)
     if console.isJSON {

@@ -50,7 +50,7 @@ struct CollectCommand: ParsableCommand {
     collect.isDryRun = isDryRun
     collect.maximumDeadPercent = maximumDeadPercent
     collect.resources = resources.resources
-    let watch = SignalWatch(collect.interruption)
+    let watch = try SignalWatch(collect.interruption)
     defer { withExtendedLifetime(watch) {} }
     let report = try isDryRun ? collect.run(on: vault) : CollectJob.run(collect, vault, console)
     for warning in report.warnings { console.warn(warning) }

@@ -68,7 +68,7 @@ struct PruneCommand: ParsableCommand {
     }
     if !isDryRun {
       let interruption = Interruption()
-      let watch = SignalWatch(interruption)
+      let watch = try SignalWatch(interruption)
       defer { withExtendedLifetime(watch) {} }
       try PruneJob.run(prune, plans, machine: vm, isSure: isSure, vault, interruption, console)
     }

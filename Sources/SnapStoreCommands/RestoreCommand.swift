@@ -73,7 +73,7 @@ struct RestoreCommand: ParsableCommand {
       entry.point, disks: disks,
       to: target ?? "./\(entry.point.machine)-\(entry.point.id)")
     restore.resources = resources.resources
-    let watch = SignalWatch(restore.interruption)
+    let watch = try SignalWatch(restore.interruption)
     defer { withExtendedLifetime(watch) {} }
     let report = try JobRun(.restore, machine: entry.point.machine, console).recording(in: vault) {
       [restore, point] in

@@ -46,7 +46,7 @@ struct RunCommand: ParsableCommand {
     let vault = try job.opening(vault, host: host)
     let start = host.clock.monotonicSeconds()
     let interruption = Interruption()
-    let watch = SignalWatch(interruption)
+    let watch = try SignalWatch(interruption)
     defer { withExtendedLifetime(watch) {} }
     let vaultPath = try existingPath(try self.vault.location(host).path, calls: host.calls)
     let report = try alone(job, in: vault) { history in

@@ -71,7 +71,7 @@ struct VerifyCommand: ParsableCommand {
     verify.expectedHashes = expectedHashes
     verify.isQuick = isQuick
     verify.resources = resources.resources
-    let watch = SignalWatch(verify.interruption)
+    let watch = try SignalWatch(verify.interruption)
     defer { withExtendedLifetime(watch) {} }
     let report = try JobRun(.verify, machine: verify.point?.machine, console).recording(in: vault) {
       [verify] in

@@ -52,7 +52,10 @@ package final class SignalWatch: @unchecked Sendable {
   private let sources: [any DispatchSourceSignal]
   private let numbers: [Int32]
 
-  package init(_ interruption: Interruption) {
+  /// Throws where the system does not make the threads that this takes, and whoever shows progress:
+  /// Dispatch would wait for them for ever.
+  package init(_ interruption: Interruption) throws(IOError) {
+    try Threads.require(3)
     numbers = [SIGTERM] + [SIGINT, SIGHUP].filter { !isIgnored($0) }
     sources = numbers.map { number in
       Glibc.signal(number, SIG_IGN)

@@ -1,5 +1,4 @@
-internal import SystemPackage
-package import Dispatch
+internal import Dispatch
 
 /// Work in several stages at once: each stage a number of lanes, each lane a thread of its own.
 ///
@@ -8,7 +7,8 @@ package import Dispatch
 ///
 /// A lane is a serial Dispatch queue. `concurrentPerform` would run no more bodies than there are
 /// cores, even while they block; so stages that compute get as many lanes as they may use cores,
-/// and stages that wait for a disk a bounded number of their own.
+/// and stages that wait for a disk a bounded number of their own. Lanes wait for each other: the
+/// work fails where the system has not enough threads for all.
 package final class ParallelWork: Sendable {
   private struct State {
     var firstError: (any Error)?
@@ -20,16 +20,11 @@ package final class ParallelWork: Sendable {
 
   private let state = Lock(State())
   private let group = DispatchGroup()
-  private let patience: DispatchTimeInterval
 
-  /// `patience`: how long a lane may wait for its thread; it is noticed within twice that time.
-  package init(patience: DispatchTimeInterval = .seconds(30)) {
-    self.patience = patience
-  }
+  package init() {}
 
   /// Work that fails with `Interrupted` when the interruption is raised.
-  package convenience init(interruption: Interruption) {
-    self.init()
+  package init(interruption: Interruption) {
     interruption.onRaise { [weak self] in self?.fail(Interrupted()) }
   }
 
@@ -61,7 +56,16 @@ package final class ParallelWork: Sendable {
   ) {
     precondition(lanes > 0)
     let running = Lock(lanes)
-    state.withLock { $0.startedLanes += lanes }
+    let waiting = state.withLock { state in
+      state.startedLanes += lanes
+      return state.startedLanes - state.begunLanes
+    }
+    do {
+      // One more for Dispatch itself.
+      try Threads.require(waiting + 1)
+    } catch {
+      return fail(error)
+    }
     for lane in 0..<lanes {
       let queue = DispatchQueue(label: "snapstore.\(stage).\(lane)")
       queue.async(group: group) { [self] in
@@ -93,18 +97,8 @@ package final class ParallelWork: Sendable {
   }
 
   /// Waits for every lane, then throws the first error.
-  ///
-  /// Where the system makes no more threads (RLIMIT_NPROC, a cgroup's pids.max), Dispatch tries for
-  /// ever, and lanes that have one may wait for those that have none: then this is the error.
   package func wait() throws {
-    var waiting: (lanes: Int, begun: Int)?
-    while group.wait(timeout: .now() + patience) == .timedOut {
-      let now = state.withLock { (lanes: $0.startedLanes - $0.begunLanes, begun: $0.begunLanes) }
-      if let waiting, waiting.lanes > 0, waiting.begun == now.begun {
-        fail(IOError("start", "a thread", .resourceTemporarilyUnavailable))
-      }
-      waiting = now
-    }
+    group.wait()
     if let error = state.withLock({ $0.firstError }) { throw error }
   }
 }

@@ -63,6 +63,43 @@ import Testing
     }
   }
 
+  /// A user with no other processes: the limit is for all of a user's, and root has none.
+  private var lonelyUser: Int { 1_000_000 + Int(getpid()) }
+
+  @Test(
+    "where the system makes hardly any threads it says so, and waits for none",
+    .enabled(if: Privileges.isRoot, Privileges.rootReason))
+  func fewThreads() throws {
+    let folder = snapstore.path("mine")
+    try FileManager.default.createDirectory(atPath: folder, withIntermediateDirectories: false)
+    for path in [folder, snapstore.path("disk.img")] {
+      try FileManager.default.setAttributes(
+        [.ownerAccountID: lonelyUser], ofItemAtPath: path)
+    }
+    func run(_ arguments: [String], threads: Int) throws -> ProgramRun.Result {
+      let user = ["/usr/bin/setpriv", "--reuid=\(lonelyUser)", "--regid=65534", "--clear-groups"]
+      return try snapstore.start(
+        arguments,
+        through: user + ["/usr/bin/prlimit", "--nproc=\(threads):\(threads)"]
+      ).wait()
+    }
+    #expect(try run(["vault", "create", "mine/v"], threads: 1).status == 0)
+    for arguments in [
+      ["backup", "--vault", "mine/v", "disk.img", "--jobs", "3"], ["verify", "--vault", "mine/v"],
+    ] {
+      var statuses: [Int32] = []
+      for threads in 1...20 {
+        let result = try run(arguments, threads: threads)
+        statuses.append(result.status)
+        guard result.status != 0 else { break }
+        #expect(result.status == 74, "\(threads) threads: \(result.errors)")
+        #expect(result.errors.contains("cannot start a thread"), "\(result.errors)")
+        #expect(result.errors.contains("\nhint: "), "\(result.errors)")
+      }
+      #expect(statuses.count > 3 && statuses.last == 0, "\(statuses)")
+    }
+  }
+
   @Test("streams that are closed do no harm", arguments: ["<&-", ">&-", "2>&-", "<&- >&- 2>&-"])
   func closedStreams(streams: String) throws {
     let result = try run(

@@ -248,7 +248,8 @@ struct CollectionRun {
       .run(rewritingDoomed: true)
 
     let isWaiting = verdict.condemned.contains { $0.unreachedSince != nil }
-    end = isNews && isWaiting && round.isGateOpenForNext ? .goOn : .done
+    let hasMoreRoom = isLimited && !deletions.packs.isEmpty
+    end = isNews && isWaiting && round.isGateOpenForNext || hasMoreRoom ? .goOn : .done
   }
 
   /// The figures of what is left.
