@@ -28,8 +28,8 @@ struct BlockDeviceTests {
     private static let byteCount = 4 << 20
     private let start: UnsafeMutableRawPointer
 
-    init(_ file: FileHandle) throws {
-      let mapped = unsafe mmap(nil, Self.byteCount, PROT_READ, MAP_SHARED, file.fileDescriptor, 0)
+    init(_ file: Int32) throws {
+      let mapped = unsafe mmap(nil, Self.byteCount, PROT_READ, MAP_SHARED, file, 0)
       unsafe start = try #require(mapped)
       try #require(unsafe start != MAP_FAILED)
       // Every page is used, or it is not there.
@@ -58,11 +58,17 @@ struct BlockDeviceTests {
     let device = try PartitionedDevice(image: snapstore.path("disk.img"))
     defer { withExtendedLifetime(device) {} }
     // As long as anybody has them open, the caches stay, and nobody can drop what is mapped.
-    let holders = try [device.path, device.partition].map { path in
-      try #require(FileHandle(forReadingAtPath: path))
+    let holders = [device.path, device.partition].map { (path: String) in
+      unsafe open(path, O_RDONLY | O_CLOEXEC)
     }
-    let mapping = try Mapping(holders[0])
-    defer { withExtendedLifetime((holders, mapping)) {} }
+    var mapping: Mapping?
+    // Before the device goes, which it can't while it is open.
+    defer {
+      withExtendedLifetime(mapping) {}
+      mapping = nil
+      for holder in holders { close(holder) }
+    }
+    mapping = try Mapping(holders[0])
     try copy("if=\(device.path)", "of=\(snapstore.path("before"))")
     #expect(snapstore.areSame("before", "disk.img"))
     try copy(
