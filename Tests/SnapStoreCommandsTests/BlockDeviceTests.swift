@@ -61,6 +61,7 @@ struct BlockDeviceTests {
     let holders = [device.path, device.partition].map { (path: String) in
       unsafe open(path, O_RDONLY | O_CLOEXEC)
     }
+    #expect(holders.allSatisfy { $0 >= 0 })
     var mapping: Mapping?
     // Before the device goes, which it can't while it is open.
     defer {

@@ -8,51 +8,41 @@ enum Privileges {
   static let isRoot = geteuid() == 0
   static let rootReason: Comment = "needs root, to run as somebody else"
   /// Whether a file system can be mounted: not in every container.
-  static let canMount: Bool = {
-    guard isRoot else { return false }
-    do {
-      let directory = try TemporaryDirectory()
-      return try withExtendedLifetime(directory) {
-        _ = try Mount.small(directory.path, kibibytes: 64)
-        return true
-      }
-    } catch {
-      return false
+  static let canMount =
+    isRoot
+    && works { directory in
+      _ = try Mount.small(directory.path, kibibytes: 64)
     }
-  }()
   static let mountReason: Comment = "needs root, and leave to mount"
   /// Whether a file can be mounted by way of a loop device.
-  static let canMountImages: Bool = {
-    guard canMount else { return false }
-    do {
-      let directory = try TemporaryDirectory()
-      return try withExtendedLifetime(directory) {
-        let image = try directory.write([UInt8](repeating: 0, count: 1 << 20), to: "image")
-        try FileManager.default.createDirectory(
-          atPath: directory.path("m"), withIntermediateDirectories: false)
-        _ = try Mount.image(image, at: directory.path("m"))
-        return true
-      }
-    } catch {
-      return false
+  static let canMountImages =
+    canMount
+    && works { directory in
+      let image = try directory.write([UInt8](repeating: 0, count: 1 << 20), to: "image")
+      try FileManager.default.createDirectory(
+        atPath: directory.path("m"), withIntermediateDirectories: false)
+      _ = try Mount.image(image, at: directory.path("m"))
     }
-  }()
   static let imageReason: Comment = "needs root, loop devices and mkfs.ext4"
   /// Whether a file can be a block device with a partition.
-  static let canPartition: Bool = {
-    guard isRoot else { return false }
+  static let canPartition =
+    isRoot
+    && works { directory in
+      let image = try directory.write([UInt8](repeating: 0, count: 2 << 20), to: "image")
+      _ = try PartitionedDevice(image: image)
+    }
+  static let partitionReason: Comment = "needs root, loop devices and their partitions"
+
+  /// Whether what a test needs can be done, in a directory of its own.
+  private static func works(_ attempt: (TemporaryDirectory) throws -> Void) -> Bool {
     do {
       let directory = try TemporaryDirectory()
-      return try withExtendedLifetime(directory) {
-        let image = try directory.write([UInt8](repeating: 0, count: 2 << 20), to: "image")
-        _ = try PartitionedDevice(image: image)
-        return true
-      }
+      try withExtendedLifetime(directory) { try attempt(directory) }
+      return true
     } catch {
       return false
     }
-  }()
-  static let partitionReason: Comment = "needs root, loop devices and their partitions"
+  }
 }
 
 /// An image file as a block device, which has one partition: all but the first mebibyte. Gone with
@@ -141,7 +131,6 @@ final class Mount {
       print("a test's mount stays behind: \(path)")
     }
   }
-
 }
 
 private struct ToolFailed: Error {}

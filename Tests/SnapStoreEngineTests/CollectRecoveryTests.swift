@@ -222,11 +222,7 @@ struct CollectRecoveryTests {
         }
       }
     }
-    var collect = Collect()
-    collect.maximumDeadPercent = 0
-    collect.resources = Resources(jobs: 2)
-    collect.batchByteCount = 1_500_000
-    let report = try collect.run(on: try fixture.vault())
+    let report = try fixture.collect(maximumDeadPercent: 0, batchByteCount: 1_500_000)
     #expect(report.warnings.count == 1)
     // Two of the three count; what was copied of the third is lost, and it is copied again.
     #expect((3_500_000..<5_000_000).contains(report.copiedByteCount))

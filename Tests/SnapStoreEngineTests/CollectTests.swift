@@ -9,11 +9,12 @@ import Testing
 extension EngineFixture {
   @discardableResult
   func collect(
-    maximumDeadPercent: Int = 10, isDryRun: Bool = false
+    maximumDeadPercent: Int = 10, isDryRun: Bool = false, batchByteCount: UInt64? = nil
   ) throws -> Collect.Report {
     var collect = Collect()
     collect.maximumDeadPercent = maximumDeadPercent
     collect.isDryRun = isDryRun
+    if let batchByteCount { collect.batchByteCount = batchByteCount }
     collect.resources = Resources(jobs: 2)
     return try collect.run(on: try vault())
   }

@@ -5,6 +5,28 @@ import Testing
 
 /// What can't be read, and what is half lost, must never make a collection free more.
 @Suite("A collection looks at small objects with suspicion") struct VaultLookTests {
+  /// Makes both copies of a point unreadable.
+  private func spoil(_ point: PointID, in vault: Vault) throws {
+    for copy in 1...2 {
+      let name = ObjectName(folder: VaultFolder.points, key: "\(point).\(copy)")
+      #expect(try vault.store.delete(name))
+      #expect(try vault.store.put(name, [1, 2, 3]))
+    }
+  }
+
+  /// A vault with two points of one second, of which the one with the lesser name can't be read.
+  private func twoOfOneSecond() throws -> (
+    fixture: CatalogFixture, readable: PointID, unreadable: PointID
+  ) {
+    let fixture = try CatalogFixture()
+    let empty = try PointCatalog(fixture.vault)
+    let readable = try fixture.commit("web", random: 2, seenBy: empty)
+    let other = try fixture.commit("web", random: 1, seenBy: empty)
+    #expect(readable.timeText == other.timeText && readable > other)
+    try spoil(other, in: fixture.vault)
+    return (fixture, readable, other)
+  }
+
   @Test("the record of a session under way that can't be read ends the collection")
   func unreadableSession() throws {
     let fixture = try CatalogFixture()
@@ -40,11 +62,7 @@ import Testing
     let vault = fixture.vault
     try fixture.commit("web", random: 1)
     let second = try fixture.commit("web", random: 2)
-    for copy in 1...2 {
-      let name = ObjectName(folder: VaultFolder.points, key: "\(second).\(copy)")
-      #expect(try vault.store.delete(name))
-      #expect(try vault.store.put(name, [1, 2, 3]))
-    }
+    try spoil(second, in: vault)
     let error = #expect(throws: VaultError.self) { try VaultLook(vault).points() }
     #expect(error?.code == .damaged)
     let latest = #expect(throws: VaultError.self) {
@@ -84,19 +102,10 @@ import Testing
 
   @Test("the beginning of an ID chooses none where one that can't be read may be meant")
   func unreadablePointOfTheSameBeginning() throws {
-    let fixture = try CatalogFixture()
-    let vault = fixture.vault
-    let empty = try PointCatalog(vault)
-    let readable = try fixture.commit("web", random: 2, seenBy: empty)
-    let other = try fixture.commit("web", random: 1, seenBy: empty)
+    let (fixture, readable, other) = try twoOfOneSecond()
     let beginning = other.text.prefix { $0 != "-" } + "-"
     #expect(readable.text.hasPrefix(beginning))
-    for copy in 1...2 {
-      let name = ObjectName(folder: VaultFolder.points, key: "\(other).\(copy)")
-      #expect(try vault.store.delete(name))
-      #expect(try vault.store.put(name, [1, 2, 3]))
-    }
-    let catalog = try PointCatalog(vault)
+    let catalog = try PointCatalog(fixture.vault)
     let error = #expect(throws: VaultError.self) {
       try catalog.resolve(String(beginning), machine: nil)
     }
@@ -106,17 +115,9 @@ import Testing
 
   @Test("of two points of one second, `latest` does not pass over the one that can't be read")
   func unreadablePointOfTheSameSecond() throws {
-    let fixture = try CatalogFixture()
-    let vault = fixture.vault
-    let empty = try PointCatalog(vault)
-    let readable = try fixture.commit("web", random: 2, seenBy: empty)
-    let other = try fixture.commit("web", random: 1, seenBy: empty)
-    #expect(readable.timeText == other.timeText && readable > other)
-    for copy in 1...2 {
-      let name = ObjectName(folder: VaultFolder.points, key: "\(other).\(copy)")
-      #expect(try vault.store.delete(name))
-      #expect(try vault.store.put(name, [1, 2, 3]))
+    let (fixture, _, _) = try twoOfOneSecond()
+    #expect(throws: VaultError.self) {
+      try PointCatalog(fixture.vault).resolve("latest", machine: nil)
     }
-    #expect(throws: VaultError.self) { try PointCatalog(vault).resolve("latest", machine: nil) }
   }
 }

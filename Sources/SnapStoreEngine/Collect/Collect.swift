@@ -56,7 +56,7 @@ package struct Collect: Sendable {
       }
       report.add(round.report)
       // As long as each round makes room for the next, it goes on.
-      left = round.isLimited && round.report.deletedPackCount > 0 ? Self.maximumRounds : left - 1
+      left = round.hasMadeRoom ? Self.maximumRounds : left - 1
       if round.end == .superseded { superseded += 1 }
       guard round.end != .done else { break }
       if superseded == Self.maximumRounds {

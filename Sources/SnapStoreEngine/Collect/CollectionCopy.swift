@@ -36,10 +36,9 @@ struct CollectionCopy {
     var recordCount = 0
 
     init(_ session: Session, _ index: ChunkIndex) {
-      chunks = PackWriter(
-        session: session, index: index, packByteCount: PackWriter.fullByteCount)
-      nodes = PackWriter(
-        session: session, index: index, packByteCount: PackWriter.fullByteCount)
+      let full = PackWriter.fullByteCount
+      chunks = PackWriter(session: session, index: index, packByteCount: full)
+      nodes = PackWriter(session: session, index: index, packByteCount: full)
     }
   }
 
@@ -57,12 +56,13 @@ struct CollectionCopy {
   }
 
   /// When it returns, all `victims` are `done`. When it throws, those are that it had finished.
+  /// `contents` says what lies in those of which the directory does not.
   mutating func run(
-    _ victims: [SerialName], directory: (SerialName) throws -> [PackDirectoryEntry]
+    _ victims: [SerialName], _ contents: [SerialName: PackContent]
   ) throws {
     do {
       for victim in victims {
-        try copy(victim, try directory(victim))
+        try copy(victim, try contents[victim]?.told ?? check.directory(of: victim))
         if batch.byteCount >= batchByteCount || batch.recordCount >= Self.batchRecordCount {
           try finishBatch()
         }
@@ -107,10 +107,7 @@ struct CollectionCopy {
   }
 
   private func checkRecords(of run: PackCheck.Run) throws {
-    let records = run.entries.map { entry in
-      (entry: entry, offset: Int(entry.record.offset - run.bytes.lowerBound))
-    }
-    try check.check(records, in: buffer.bytes) { entry, verdict in
+    try check.check(run, in: buffer.bytes) { entry, verdict in
       guard case .damaged(let problem) = verdict else { return }
       index.found.note(
         entry.id, entry.kind, at: RecordAddress(pack: run.pack, offset: entry.record.offset))

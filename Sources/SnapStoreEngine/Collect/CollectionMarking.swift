@@ -156,9 +156,8 @@ final class CollectionMarking: Sendable {
       let sorted = entries.map(\.entry).sorted { $0.record.offset < $1.record.offset }
       for run in PackCheck.runs(of: pack, sorted, byteCount: buffer.byteCount) {
         if interruption.isRaised { throw Interrupted() }
-        guard try isRead(run, into: buffer, check) else { continue }
-        let records = run.entries.map { ($0, Int($0.record.offset - run.bytes.lowerBound)) }
-        check.check(records, in: buffer.bytes) { entry, verdict in
+        guard try check.canRead(run, into: buffer) else { continue }
+        check.check(run, in: buffer.bytes) { entry, verdict in
           guard case .chunk = verdict else { return }
           whole.insert(ChunkLocation(pack: pack, record: entry.record))
         }
@@ -166,17 +165,6 @@ final class CollectionMarking: Sendable {
     }
     for (_, entry) in open {
       _ = try mark(entry.id, .chunk, check) { whole.contains($0) }
-    }
-  }
-
-  private func isRead(
-    _ run: PackCheck.Run, into buffer: Buffer, _ check: PackCheck
-  ) throws -> Bool {
-    do {
-      return try check.read(run, into: buffer)
-    } catch {
-      guard DamageReport.cause(of: error) != nil else { throw error }
-      return false
     }
   }
 

@@ -18,7 +18,7 @@ struct CollectionRun {
   let options: Collect
   private(set) var report = Collect.Report()
   /// Whether packs were left for the next round since there was no room for more.
-  private(set) var isLimited = false
+  private var isLimited = false
   var end = End.done
   private var number: UInt64?
   private var own: SessionID?
@@ -27,6 +27,9 @@ struct CollectionRun {
   /// The records of damage that were there before the looks: of what came later, whether it is
   /// gone or needed can't be told by them.
   private var damage: [SerialName] = []
+
+  /// Whether there is more room now for packs that were left for the next round.
+  var hasMadeRoom: Bool { isLimited && report.deletedPackCount > 0 }
 
   init(vault: Vault, options: Collect) {
     self.vault = vault
@@ -136,26 +139,15 @@ struct CollectionRun {
       of: plan.filter {
         candidates.contains($0.name) && !round.open.contains($0.name.session)
       })
-    let check = PackCheck(session: session)
-    var copy = CollectionCopy(
-      session: session, index: index, marks: marks, batchByteCount: options.batchByteCount,
-      interruption: options.interruption)
     var packs = CollectionRound.Packs(
       listed: Set(session.packs.keys).union(session.doomedPacks.keys).intersection(candidates),
       reached: Set(lives.keys), copied: Set(victims), covered: index.coveredPacks)
     packs.gone = try index.gonePacks()
-    if !options.isDryRun {
-      do {
-        try copy.run(victims) { try contents[$0]?.told ?? check.directory(of: $0) }
-      } catch let error as IOError {
-        guard error.reason == .noSpace else { throw error }
-        // What is dead already can go without room; then there is some for the next round.
-        report.warnings.append(Self.noRoom)
-        packs.abandoned = copy.abandoned
-      }
+    if !options.isDryRun && !victims.isEmpty {
+      let copy = try copy(victims, contents, marks, session, index)
       packs.copied = Set(copy.done)
+      packs.abandoned = copy.abandoned
     }
-    report.copiedByteCount = copy.copiedByteCount
     let verdict = round.decide(packs)
     let deletions = round.deletions(
       verdict, listed: packs.listed, points: points.seen.seen,
@@ -166,6 +158,24 @@ struct CollectionRun {
       return
     }
     try act(round, verdict, deletions, points.seen, session, marks)
+  }
+
+  private mutating func copy(
+    _ victims: [SerialName], _ contents: [SerialName: PackContent], _ marks: LiveMarks,
+    _ session: Session, _ index: ChunkIndex
+  ) throws -> CollectionCopy {
+    var copy = CollectionCopy(
+      session: session, index: index, marks: marks, batchByteCount: options.batchByteCount,
+      interruption: options.interruption)
+    do {
+      try copy.run(victims, contents)
+    } catch let error as IOError {
+      guard error.reason == .noSpace else { throw error }
+      // What is dead already can go without room; then there is some for the next round.
+      report.warnings.append(Self.noRoom)
+    }
+    report.copiedByteCount = copy.copiedByteCount
+    return copy
   }
 
   private static let noRoom = "there is no room to copy what is needed out of packs half dead"
@@ -248,8 +258,7 @@ struct CollectionRun {
       .run(rewritingDoomed: true)
 
     let isWaiting = verdict.condemned.contains { $0.unreachedSince != nil }
-    let hasMoreRoom = isLimited && !deletions.packs.isEmpty
-    end = isNews && isWaiting && round.isGateOpenForNext || hasMoreRoom ? .goOn : .done
+    end = isNews && isWaiting && round.isGateOpenForNext || hasMadeRoom ? .goOn : .done
   }
 
   /// The figures of what is left.

@@ -5,11 +5,11 @@ internal import SnapStoreVault
 
 /// What a collection knows of a pack from its directory.
 struct PackContent: Sendable {
-  var recordCount = 0
-  var recordByteCount: UInt64 = 0
-  var holdsNodes = false
+  let recordCount: Int
+  let recordByteCount: UInt64
+  let holdsNodes: Bool
   /// What the index tells of a pack whose own directory is damaged; nil for all others.
-  var told: [PackDirectoryEntry]?
+  let told: [PackDirectoryEntry]?
 
   init(_ directory: [PackDirectoryEntry], isTold: Bool) {
     recordCount = directory.count

@@ -81,7 +81,7 @@ final class PackVerification: Sendable {
     var done: UInt64 = 0
     for run in PackCheck.runs(of: pack, entries, byteCount: buffers.bufferByteCount) {
       let buffer = buffers.take()
-      let isRead = try Self.tolerating { try check.read(run, into: buffer) } ?? false
+      let isRead = try check.canRead(run, into: buffer)
       try runs.send(ReadRun(run: run, buffer: buffer, isRead: isRead))
       let part = min(UInt64(run.bytes.count), packByteCount - done)
       progress.add(part)
@@ -109,28 +109,16 @@ final class PackVerification: Sendable {
     }
   }
 
-  /// Nil where the store does not give what is asked for.
-  private static func tolerating<Result>(_ body: () throws -> Result) throws -> Result? {
-    do {
-      return try body()
-    } catch {
-      guard DamageReport.cause(of: error) != nil else { throw error }
-      return nil
-    }
-  }
-
   private func verify(_ read: ReadRun, _ check: PackCheck) throws {
     guard read.isRead else { return try verifyEach(read, check) }
-    let start = read.run.bytes.lowerBound
-    let records = read.run.entries.map { ($0, Int($0.record.offset - start)) }
-    check.check(records, in: read.buffer.bytes) { take($1, of: $0, in: read.run.pack) }
+    check.check(read.run, in: read.buffer.bytes) { take($1, of: $0, in: read.run.pack) }
   }
 
   private func verifyEach(_ read: ReadRun, _ check: PackCheck) throws {
     for entry in read.run.entries {
       let alone = PackCheck.runs(of: read.run.pack, [entry], byteCount: buffers.bufferByteCount)
-      if try Self.tolerating({ try check.read(alone[0], into: read.buffer) }) == true {
-        check.check([(entry, 0)], in: read.buffer.bytes) { take($1, of: $0, in: read.run.pack) }
+      if try check.canRead(alone[0], into: read.buffer) {
+        check.check(alone[0], in: read.buffer.bytes) { take($1, of: $0, in: read.run.pack) }
       } else if try !session.hasGone(read.run.pack) {
         note(entry, in: read.run.pack, "the record can't be read")
       }

@@ -49,7 +49,8 @@ package struct Verify: Sendable {
     catalog.keep(stillIn: try PointCatalog(vault))
     let index = try ChunkIndex(session: session, memory: resources.indexByteCount)
     defer { index.recordDamage() }
-    let recordedDamage = try vault.listDamage()
+    let readsAll = point == nil && !isQuick
+    let recordedDamage = readsAll ? try vault.listDamage() : []
 
     let report = DamageReport()
     let points = point.map { [$0] } ?? catalog.kept.map(\.point)
@@ -60,7 +61,7 @@ package struct Verify: Sendable {
       report.add(missing: hash)
     }
     var (damaged, healed) = sort(report, index)
-    if point == nil && !isQuick && session.isRegistered,
+    if readsAll && session.isRegistered,
       damaged.allSatisfy({ $0.object.hasPrefix("\(VaultFolder.damage)/") })
     {
       // All content was read and is whole: what these told of is told by that.

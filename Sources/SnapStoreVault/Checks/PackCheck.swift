@@ -74,11 +74,29 @@ package final class PackCheck {
     }
   }
 
+  /// The same; false, too, where the store does not give what is asked for.
+  package func canRead(_ run: Run, into buffer: Buffer) throws -> Bool {
+    do {
+      return try read(run, into: buffer)
+    } catch {
+      guard DamageReport.cause(of: error) != nil else { throw error }
+      return false
+    }
+  }
+
   /// What proves a chunk that a map names by ID and fingerprint, or what is wrong with a record.
   package enum Verdict {
     case chunk(Fingerprint)
     case mapNode
     case damaged(String)
+  }
+
+  /// Checks the records of a run that was read into `bytes`, as below.
+  package func check(
+    _ run: Run, in bytes: RawSpan, verdict: (PackDirectoryEntry, Verdict) throws -> Void
+  ) rethrows {
+    let records = run.entries.map { ($0, Int($0.record.offset - run.bytes.lowerBound)) }
+    try check(records, in: bytes, verdict: verdict)
   }
 
   /// Checks records, which begin at the given offsets of `bytes`, against their entries in the

@@ -45,9 +45,9 @@ package enum CopyPlan {
   /// Smaller packs than this are small.
   package static let smallByteCount: UInt64 = 8 << 20
 
-  /// The packs whose needed records are to be copied, in the order in which they lie: unfit
-  /// ones; the worst of the others, until at most `maximumDeadPercent`
-  /// of what is left is dead; and with `mergingSmall` small ones, where there are many.
+  /// The packs whose needed records are to be copied, in the order in which they lie: unfit ones;
+  /// the worst of the others, until at most `maximumDeadPercent` of what is left is dead; and with
+  /// `mergingSmall` small ones, where there are many.
   package static func victims(
     of packs: [Pack], maximumDeadPercent: Int, mergingSmall: Bool = true
   ) -> [SerialName] {
