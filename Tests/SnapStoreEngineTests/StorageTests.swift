@@ -94,6 +94,19 @@ struct StorageTests {
     #expect(try kernel.storage.stack(of: disk).network == nil)
   }
 
+  @Test("the mount table is read by bytes, whatever Unicode makes of them")
+  func bytes() throws {
+    let folder = kernel.directory.path("\u{301}")
+    try FileManager.default.createDirectory(atPath: folder, withIntermediateDirectories: false)
+    let path = try kernel.directory.write([1], to: "\u{301}/disk.img")
+    let disk = try SourceDisk(name: try #require(Name("a")), path: path, calls: kernel.calls)
+    kernel.calls.restart(faults: [.every(.fileSystem, .fileSystemType(0x6573_5546))])
+    try kernel.mounts(
+      ("0:49", "/a", "overlay", "overlay", "rw,workdir=/w\r"),
+      ("0:50", kernel.directory.path, "fuse.sshfs", "host:/x", "rw"))
+    #expect(try kernel.storage.stack(of: disk).network == "fuse.sshfs")
+  }
+
   @Test("a network is seen through a loop device, a mapped device and a partition")
   func nested() throws {
     let far = try kernel.directory.write([1], to: "far.img")

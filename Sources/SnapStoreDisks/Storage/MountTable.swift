@@ -24,17 +24,23 @@ package struct MountTable: Sendable {
   let mounts: [Mount]
 
   package init(text: String) {
-    mounts = text.split(separator: "\n").compactMap(Self.mount)
+    mounts = Self.split(text[...], at: "\n").compactMap(Self.mount)
+  }
+
+  /// By bytes, as the kernel writes it: to Swift, a line's end behind a CR is no line's end, and a
+  /// blank before a combining mark no blank.
+  private static func split(_ text: Substring, at separator: Unicode.Scalar) -> [Substring] {
+    text.utf8.split(separator: UInt8(ascii: separator)).map { Substring($0) }
   }
 
   private static func mount(_ line: Substring) -> Mount? {
-    let fields = line.split(separator: " ")
+    let fields = split(line, at: " ")
     guard let end = fields.firstIndex(of: "-"), end >= 6, fields.count >= end + 4,
       let device = DeviceNumber(fields[2])
     else { return nil }
     return Mount(
       device: device, path: unescaped(fields[4]), type: String(fields[end + 1]),
-      source: unescaped(fields[end + 2]), options: fields[end + 3].split(separator: ","))
+      source: unescaped(fields[end + 2]), options: split(fields[end + 3], at: ","))
   }
 
   /// Blanks and backslashes stand there as three octal digits.
@@ -65,6 +71,7 @@ package struct MountTable: Sendable {
   }
 
   private func contains(_ folder: String, _ path: String) -> Bool {
-    folder == "/" || path == folder || path.hasPrefix("\(folder)/")
+    folder == "/" || path.utf8.elementsEqual(folder.utf8)
+      || path.utf8.starts(with: "\(folder)/".utf8)
   }
 }
