@@ -28,6 +28,7 @@ public enum SnapStoreCommand {
     HostSystem.reserveStandardStreams()
     HostSystem.protectNewFiles()
     HostSystem.setSignals()
+    HostSystem.raiseOpenFileLimit()
     StandardOutput.outliveReader()
     Console.startLogging()
     let console = Console(isJSON: arguments.contains("--json"))

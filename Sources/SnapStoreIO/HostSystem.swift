@@ -52,6 +52,16 @@ package struct HostSystem: Sendable {
     return UInt64(limit.rlim_cur)
   }
 
+  /// Lets this process have as many files open as the hard limit says, within reason: the soft one
+  /// is low for the sake of select(2), which nothing here calls, and large vaults have many packs.
+  package static func raiseOpenFileLimit() {
+    var limit = rlimit()
+    let resource = __rlimit_resource_t(RLIMIT_NOFILE.rawValue)
+    guard unsafe getrlimit(resource, &limit) == 0 else { return }
+    limit.rlim_cur = max(limit.rlim_cur, min(limit.rlim_max, 1 << 16))
+    _ = unsafe setrlimit(resource, &limit)
+  }
+
   /// Gives standard streams that are closed something that can't be written to: what is opened
   /// later must not get their numbers, and with them what is meant for people.
   package static func reserveStandardStreams() {

@@ -68,15 +68,39 @@ import Testing
     #expect(try fixture.restored("disk") == content)
   }
 
-  @Test("a pack that is gone together with the segment that told of it heals")
-  func missingPackAndSegment() throws {
+  enum LostSegment: String, CaseIterable { case missing, damagedHead, damagedPage }
+  enum Between: String, CaseIterable { case nothing, collection, otherBackup }
+
+  /// The parent's map is there, and all that it says of chunks seems to be. Who comes first makes
+  /// good segments over the packs that are left, which tell nothing of what was lost.
+  @Test(
+    "a pack that is gone together with the segment that told of it heals, whoever comes first",
+    arguments: LostSegment.allCases, Between.allCases)
+  func missingPackAndSegment(segment: LostSegment, between: Between) throws {
     let fixture = try backedUp()
-    let lost = [try #require(try fixture.packsBySize().first)] + (try fixture.objects("index"))
-    for path in lost { try FileManager.default.removeItem(atPath: path) }
-    // The parent's map is there, and all that it says of chunks seems to be.
-    try fixture.backup("\(fixture.directory.path)/disk.img")
-    for (number, entry) in try PointCatalog(try fixture.vault()).entries.enumerated() {
-      _ = try fixture.restore(entry.point.id.text, to: "restored\(number)")
+    try FileManager.default.removeItem(atPath: try #require(try fixture.packsBySize().first))
+    for path in try fixture.objects("index") {
+      switch segment {
+      case .missing: try FileManager.default.removeItem(atPath: path)
+      case .damagedHead: try fixture.damage(path, at: 50)
+      case .damagedPage: try fixture.damage(path, at: 4200)
+      }
+    }
+    switch between {
+    case .nothing: break
+    case .collection: #expect(throws: VaultError.self) { try fixture.collect() }
+    case .otherBackup:
+      let other = try fixture.image("other", TestContent.noise(100_000, seed: 3))
+      try fixture.backup(other, machine: "other")
+    }
+    let healing = try fixture.backup("\(fixture.directory.path)/disk.img")
+    #expect(healing.point.figures.newByteCount > 1_000_000)
+    for _ in 0..<2 { try fixture.collect() }
+    #expect(try fixture.objects("damage") == [], "all that is needed was found")
+    #expect(try fixture.verify().damaged.map(\.problem) == [])
+    let points = try PointCatalog(try fixture.vault()).entries.map(\.point)
+    for (number, point) in points.filter({ $0.machine.text == "vm" }).enumerated() {
+      _ = try fixture.restore(point.id.text, to: "restored\(number)")
       #expect(try fixture.restored("disk", in: "restored\(number)") == content)
     }
   }

@@ -8,7 +8,8 @@ package import SnapStoreVault
 package struct Collect: Sendable {
   /// So much of what is left may be dead, in percent.
   package var maximumDeadPercent = 10
-  /// So much is copied before it is made durable and indexed: what running out of room costs.
+  /// So much at least is copied before it is made durable and indexed: what running out of room
+  /// costs.
   package var batchByteCount = 8 * PackWriter.fullByteCount
   /// Tells what would be done, and does nothing.
   package var isDryRun = false

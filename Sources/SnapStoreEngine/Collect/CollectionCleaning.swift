@@ -30,16 +30,13 @@ struct CollectionCleaning {
     for point in points { freedByteCount &+= try vault.deletePoint(point) }
   }
 
-  /// Old epochs, tombstones that explain nothing any more, records of damage to packs that are
-  /// gone, records of verifications that say nothing new.
-  mutating func deleteWhatIsObsolete(
-    damage: [SerialName], packs: Set<SerialName>, isNeeded: (ChunkID) throws -> Bool
-  ) throws {
+  /// Old epochs, tombstones that explain nothing any more, records of damage to packs that are gone
+  /// or of what is not missing any more, records of verifications that say nothing new.
+  mutating func deleteWhatIsObsolete(damage: [SerialName], packs: Set<SerialName>) throws {
     freedByteCount &+= try vault.deleteOldEpochs()
     freedByteCount &+= try vault.deleteOldTombstones()
     freedByteCount &+= try vault.deleteOldPins()
-    freedByteCount &+= try vault.deleteOldDamage(
-      among: damage, packs: packs, isNeeded: isNeeded)
+    freedByteCount &+= try vault.deleteOldDamage(among: damage, packs: packs)
     freedByteCount &+= try vault.deleteOldVerifications()
   }
 }

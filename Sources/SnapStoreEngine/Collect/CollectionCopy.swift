@@ -6,7 +6,7 @@ internal import SnapStoreVault
 /// record is checked down to its content, and copied as it is.
 ///
 /// That goes in batches. A batch is durable and indexed before the next begins, so that running out
-/// of room or being killed costs one of them, and so that what waits for the index is bounded.
+/// of room costs one of them, and so that what waits for the index is bounded.
 struct CollectionCopy {
   /// Victims whose needed records are durable in new packs, and indexed.
   private(set) var done: [SerialName] = []
@@ -88,9 +88,7 @@ struct CollectionCopy {
     let needed = try directory.filter { try marks.isMarked($0, in: victim) }
     for run in PackCheck.runs(of: victim, needed, byteCount: buffer.byteCount) {
       if interruption.isRaised { throw Interrupted() }
-      guard try check.read(run, into: buffer) else {
-        throw VaultError(.damaged, "pack \(victim) is shorter than it was")
-      }
+      guard try check.canRead(run, into: buffer) else { throw try unreadable(run) }
       try checkRecords(of: run)
       for entry in run.entries {
         let offset = Int(entry.record.offset - run.bytes.lowerBound)
@@ -106,11 +104,26 @@ struct CollectionCopy {
     batch.victims.append(victim)
   }
 
+  /// Takes note of what in a run can't be read, so that the next collection finds it before it
+  /// copies anything, and the next backup stores it again.
+  private func unreadable(_ run: PackCheck.Run) throws -> VaultError {
+    for entry in run.entries where try !check.isWhole(entry, in: run.pack) {
+      note(entry, in: run)
+    }
+    return VaultError(
+      .damaged, "pack \(run.pack) can't be read from byte \(run.bytes.lowerBound) on; "
+        + "what is lost there is recorded now")
+  }
+
+  private func note(_ entry: PackDirectoryEntry, in run: PackCheck.Run) {
+    index.found.note(
+      entry.id, entry.kind, at: RecordAddress(pack: run.pack, offset: entry.record.offset))
+  }
+
   private func checkRecords(of run: PackCheck.Run) throws {
     try check.check(run, in: buffer.bytes) { entry, verdict in
       guard case .damaged(let problem) = verdict else { return }
-      index.found.note(
-        entry.id, entry.kind, at: RecordAddress(pack: run.pack, offset: entry.record.offset))
+      note(entry, in: run)
       throw VaultError(
         .damaged, "pack \(run.pack) at \(entry.record.offset): \(problem); it is recorded now")
     }

@@ -138,7 +138,7 @@ final class CollectionMarking: Sendable {
   private func markUnlessOpen(_ id: ChunkID) throws -> PackedEntry? {
     switch try marks.mark(id, isGood: { _ in nil }) {
     case .new, .known: return nil
-    case .missing: throw Self.missing(id, .chunk)
+    case .missing: throw missing(id, .chunk)
     case .open(let location):
       return (
         location.pack, PackDirectoryEntry(id: id, kind: .chunk, record: location.record)
@@ -183,11 +183,12 @@ final class CollectionMarking: Sendable {
     switch mark {
     case .new: return true
     case .known: return false
-    case .missing, .open: throw Self.missing(id, kind)
+    case .missing, .open: throw missing(id, kind)
     }
   }
 
-  private static func missing(_ id: ChunkID, _ kind: PackRecord.Kind) -> VaultError {
+  private func missing(_ id: ChunkID, _ kind: PackRecord.Kind) -> VaultError {
+    index.found.note(id, kind, at: nil)
     let name = kind == .chunk ? "chunk" : "map node"
     return VaultError(.damaged, "no good copy of \(name) \(id) is left in the vault")
   }

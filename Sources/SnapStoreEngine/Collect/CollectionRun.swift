@@ -157,15 +157,18 @@ struct CollectionRun {
       tellDry(plan, verdict, deletions, packs.copied)
       return
     }
-    try act(round, verdict, deletions, points.seen, session, marks)
+    try act(round, verdict, deletions, points.seen, session)
   }
 
   private mutating func copy(
     _ victims: [SerialName], _ contents: [SerialName: PackContent], _ marks: LiveMarks,
     _ session: Session, _ index: ChunkIndex
   ) throws -> CollectionCopy {
+    let lives = marks.lives
+    let needed = victims.reduce(0) { $0 &+ (lives[$1]?.byteCount ?? 0) }
     var copy = CollectionCopy(
-      session: session, index: index, marks: marks, batchByteCount: options.batchByteCount,
+      session: session, index: index, marks: marks,
+      batchByteCount: max(options.batchByteCount, needed / Self.maximumBatches),
       interruption: options.interruption)
     do {
       try copy.run(victims, contents)
@@ -178,6 +181,8 @@ struct CollectionRun {
     return copy
   }
 
+  /// Each batch leaves an index segment, which is open until the end.
+  private static let maximumBatches: UInt64 = 64
   private static let noRoom = "there is no room to copy what is needed out of packs half dead"
 
   /// Victims whose needed records fit in half of the room that there is: the rest is for who else
@@ -229,8 +234,7 @@ struct CollectionRun {
   /// Steps 9 and 10.
   private mutating func act(
     _ round: CollectionRound, _ verdict: CollectionRound.Verdict,
-    _ deletions: CollectionRound.Deletions, _ points: VaultLook.Points, _ session: Session,
-    _ marks: LiveMarks
+    _ deletions: CollectionRound.Deletions, _ points: VaultLook.Points, _ session: Session
   ) throws {
     let isNews = verdict != round.baseVerdict || !deletions.isEmpty || isTimeNews
     if isNews {
@@ -249,8 +253,7 @@ struct CollectionRun {
     try cleaning.deleteUnreadable(
       points.unreadable.filter { !round.leanedOn.contains($0) })
     try cleaning.deleteWhatIsObsolete(
-      damage: damage, packs: Set(session.packs.keys).subtracting(verdict.doomed),
-      isNeeded: { try marks.isMarkedSomewhere($0) })
+      damage: damage, packs: Set(session.packs.keys).subtracting(verdict.doomed))
     report.freedByteCount &+= cleaning.freedByteCount
     report.deletedPackCount = deletions.packs.count
     report.deletedPointCount = deletions.points.count + points.unreadable.count

@@ -8,7 +8,8 @@ struct PackContent: Sendable {
   let recordCount: Int
   let recordByteCount: UInt64
   let holdsNodes: Bool
-  /// What the index tells of a pack whose own directory is damaged; nil for all others.
+  /// What the index tells of a pack whose own directory is damaged, nothing where it was not asked;
+  /// nil for all others.
   let told: [PackDirectoryEntry]?
 
   init(_ directory: [PackDirectoryEntry], isTold: Bool) {
@@ -18,8 +19,9 @@ struct PackContent: Sendable {
     told = isTold ? directory : nil
   }
 
-  /// So many packs may have damaged directories: for each, all of the index is read.
-  private static let maximumTold = 64
+  /// Of so many packs with damaged directories the index is asked, which is read for each, and what
+  /// it tells is kept. The others are left alone: they come with the next collection.
+  private static let maximumTold = 16
 
   /// Reads the directories of all packs, and checks the segments against them: the index is a hint,
   /// and nothing may be thrown away on a hint. Of a pack whose directory is damaged the segments
@@ -48,11 +50,11 @@ struct PackContent: Sendable {
         do {
           directory = try check.directory(of: pack)
         } catch {
-          guard let cause = DamageReport.cause(of: error),
-            state.withLock({ $0.contents.values.count { $0.told != nil } }) < maximumTold
-          else { throw error }
+          guard let cause = DamageReport.cause(of: error) else { throw error }
           session.vault.log.warning("pack \(pack) is damaged: \(cause.problem)")
-          let told = PackContent(try index.entries(of: pack), isTold: true)
+          let count = state.withLock { $0.contents.values.count { $0.told?.isEmpty == false } }
+          let entries = count < maximumTold ? try index.entries(of: pack) : []
+          let told = PackContent(entries, isTold: true)
           state.withLock { $0.contents[pack] = told }
           continue
         }

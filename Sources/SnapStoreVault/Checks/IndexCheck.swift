@@ -28,8 +28,9 @@ package struct IndexCheck {
   private let interruption: Interruption
   private var digests: [SerialName: Digest] = [:]
 
-  /// With `replacesDamaged`, a segment that is damaged is nothing to report: the index goes on
-  /// without it, and `ChunkIndex.writeSegment` puts another in its place.
+  /// With `replacesDamaged`, a segment that is damaged or can't be read is nothing to report: the
+  /// index goes on without it, and `ChunkIndex.writeSegment` puts another in the place of one whose
+  /// bytes are wrong.
   package init(
     session: Session, index: ChunkIndex, report: DamageReport, replacesDamaged: Bool = false,
     interruption: Interruption
@@ -74,8 +75,8 @@ package struct IndexCheck {
         guard let reason = (error as? FormatError)?.problem ?? damageReason(error) else {
           throw error
         }
-        if replacesDamaged, (error as? FormatError)?.code == .damaged {
-          try index.distrust(name, reason, isWrong: true)
+        if replacesDamaged {
+          try index.distrust(name, reason, isWrong: (error as? FormatError)?.code == .damaged)
         } else {
           report.add(object.name, "\(reason); snapstore collect replaces it")
         }

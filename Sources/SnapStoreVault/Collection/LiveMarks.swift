@@ -86,11 +86,6 @@ package final class LiveMarks: Sendable {
     }
   }
 
-  /// Whether some copy of an ID is marked.
-  package func isMarkedSomewhere(_ id: ChunkID) throws -> Bool {
-    try choices(of: id).contains { choice in state.withLock { $0.isMarked(id, choice.place) } }
-  }
-
   package var lives: [SerialName: Life] { state.withLock { $0.lives } }
 
   /// All copies: good ones, then those in condemned packs, then those that were found damaged.

@@ -31,6 +31,8 @@ package final class ChunkIndex: Sendable {
     var uncoveredEntryCount = 0
     var nextSegmentNumber: UInt32 = 0
     var isComplete = false
+    /// Whether a segment that is listed could not be opened.
+    var hasUnreadSegment = false
     var budget: IndexSegment.Budget
     var searchesLeft = 16
   }
@@ -68,6 +70,7 @@ package final class ChunkIndex: Sendable {
     writesSegments = session.purpose != .read
     known = try KnownDamage(session.vault, limit: memory / 512)
     let isCovered = try openSegments()
+    if !isCovered { try noteUnknownLoss() }
     for pack in uncoveredPacks() where try !addByDirectory(pack) {
       // A damaged segment may be all that tells what lies in it.
       state.withLock { $0.damagedSegments = [] }
@@ -117,9 +120,10 @@ package final class ChunkIndex: Sendable {
     }
   }
 
-  /// False where a segment that a committed session wrote is missing, or there is more damage than
-  /// fits the memory: then packs may be gone of which nobody knows, and what a parent point refers
-  /// to must be looked up before it is relied on.
+  /// False where a segment that a committed session wrote is missing or can't be read, now or since
+  /// nothing showed yet that all is there, or there is more damage than fits the memory: then packs
+  /// may be gone of which nobody knows, and what a parent point refers to must be looked up before
+  /// it is relied on.
   package var isComplete: Bool { state.withLock { $0.isComplete } }
 
   private var log: Logger { session.vault.log }
@@ -127,8 +131,18 @@ package final class ChunkIndex: Sendable {
   /// How often the segments are listed at most, where merges make them come and go.
   private static let maximumListings = 16
 
-  /// Opens all segments; false where a pack is covered by none, though the session that stored it
-  /// has committed, and so had written one.
+  /// Leaves a record of damage without findings, where there is none: segments told what the vault
+  /// had, and what they told is lost. Once others cover the packs that are there, nothing else says
+  /// so, and a backup would rely on what its parent has in packs that are gone. A collection that
+  /// finds all that is needed removes it.
+  private func noteUnknownLoss() throws {
+    guard writesSegments, !known.hasUnknownLoss else { return }
+    let record = DamageRecord(name: session.nextName(), time: session.vault.now(), findings: [])
+    _ = try session.store.put(.damage(record.name), record.encoded())
+  }
+
+  /// Opens all segments; false where one can't be read, or a pack is covered by none, though the
+  /// session that stored it has committed, and so had written one.
   ///
   /// A merge puts a segment and then deletes its inputs; a listing made meanwhile may show neither.
   /// So where one went away, or may be overlooked, the segments are listed again.
@@ -146,7 +160,7 @@ package final class ChunkIndex: Sendable {
       overlooked = try Set(unknownPacks().filter(isOverlooked).map(\.session))
       if listed == nil || !isGone && overlooked.isSubset(of: before) { break }
     }
-    return overlooked.isEmpty
+    return overlooked.isEmpty && !state.withLock { $0.hasUnreadSegment }
   }
 
   /// Whether a segment over this pack should be there: its session has committed, and it was not
@@ -185,7 +199,10 @@ package final class ChunkIndex: Sendable {
     } catch {
       guard let reason = damageReason(error) else { throw error }
       log.warning("index segment \(name) is damaged and not used: \(reason)")
-      if Self.isWrong(error) { state.withLock { $0.damagedSegments.append(name) } }
+      state.withLock { state in
+        state.hasUnreadSegment = true
+        if Self.isWrong(error) { state.damagedSegments.append(name) }
+      }
     }
     return true
   }
@@ -390,6 +407,10 @@ package final class ChunkIndex: Sendable {
       for pack in segment.packs where session.packs[pack.name] != nil && !covered.contains(pack) {
         if try !addByDirectory(pack) { isReplaced = false }
       }
+      let isLast = segment.packs.contains {
+        session.packs[$0.name] != $0.byteCount && !isDoomed($0.name)
+      }
+      if isReplaced && isLast { try noteUnknownLoss() }
       state.withLock { state in
         state.segments.removeAll { $0 === segment }
         if isReplaced { state.damagedSegments.append(segment.name) }

@@ -104,10 +104,10 @@ extension Vault {
     try store.list(VaultFolder.damage).compactMap { SerialName($0.name.key) }
   }
 
-  /// Of the records of damage that were listed before `packs` and before what is needed was marked,
-  /// those of which every finding lies in a pack that is gone, or is of what nothing needs.
+  /// Of the records of damage that were listed before `packs` and before all that is needed was
+  /// found, those of which every finding lies in a pack that is gone, or says that there was no copy.
   package func deleteOldDamage(
-    among listed: [SerialName], packs: Set<SerialName>, isNeeded: (ChunkID) throws -> Bool
+    among listed: [SerialName], packs: Set<SerialName>
   ) throws -> UInt64 {
     var old: [ObjectName] = []
     for name in listed {
@@ -115,8 +115,8 @@ extension Vault {
       guard let record = try readable({ try KnownDamage.read(object, name, self) }) else {
         continue
       }
-      let isOld = try record.findings.allSatisfy { finding in
-        try finding.address.map { !packs.contains($0.pack) } ?? !isNeeded(finding.id)
+      let isOld = record.findings.allSatisfy { finding in
+        finding.address.map { !packs.contains($0.pack) } ?? true
       }
       if isOld { old.append(object) }
     }
