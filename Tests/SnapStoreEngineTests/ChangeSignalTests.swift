@@ -157,10 +157,44 @@ struct ChangeRulesTests {
     let busy = ChangeRules(history: Array(repeating: day(replaced: 25), count: 4))
     #expect(busy.rules(for: day(replaced: 74)).isEmpty)
     #expect(busy.rules(for: day(replaced: 81)) == [.rewritten])
+    let busier = ChangeRules(history: Array(repeating: day(replaced: 40), count: 4))
+    #expect(busier.rules(for: day(replaced: 79)).isEmpty)
+    #expect(busier.rules(for: day(replaced: 85)) == [.rewritten])
+    let busiest = ChangeRules(history: Array(repeating: day(replaced: 75), count: 4))
+    #expect(busiest.rules(for: day(replaced: 82)).isEmpty)
+    #expect(busiest.rules(for: day(replaced: 84)) == [.rewritten])
     // A disk of dumps, written anew every day.
     let dumps = ChangeRules(history: Array(repeating: day(replaced: 95), count: 4))
     #expect(dumps.rules(for: day(replaced: 100)).isEmpty)
     #expect(quiet.rules(for: day(replaced: 60, scrambled: 60)) == [.incompressible, .rewritten])
+  }
+
+  @Test("history is what the machine's own points did that are not suspect")
+  func history() throws {
+    let fixture = try EngineFixture()
+    let vault = try fixture.vault()
+    let web = try #require(Name("web"))
+    func commit(_ machine: Name, _ day: PointSignals.Figures, isSuspect: Bool = false) throws {
+      let session = try Session.beginWriting(vault, leaningOn: [])
+      let catalog = try PointCatalog(vault)
+      let sequence = try catalog.nextSequence(of: machine)
+      let time = Timestamp(seconds: 1_700_000_000 + Int64(catalog.entries.count))
+      var point = RecoveryPoint(
+        id: PointID(time: time, random: 1), machine: machine, session: session.id,
+        sequence: sequence, time: time, consistency: .crash, evidence: "", disks: [], parent: nil,
+        previous: catalog.heads(of: machine), descriptor: vault.descriptor)
+      point.signals = PointSignals(figures: day, rules: isSuspect ? [.rewritten] : [])
+      try session.commit(point)
+    }
+    for _ in 0..<4 {
+      try commit(web, day(replaced: 5))
+      try commit(try #require(Name("db")), day(replaced: 100, scrambled: 45))
+    }
+    try commit(web, day(replaced: 60, scrambled: 45), isSuspect: true)
+    let rules = ChangeRules(try PointCatalog(vault), of: web, try Reviews(vault))
+    #expect(rules.rules(for: day(replaced: 31)) == [.rewritten])
+    #expect(rules.rules(for: day(replaced: 17, scrambled: 17)) == [.incompressible])
+    #expect(rules.rules(for: day(replaced: 14)).isEmpty)
   }
 
   @Test("small disks and figures that make no sense say nothing, and trap nothing")

@@ -107,6 +107,71 @@ struct CollectRecoveryTests {
     #expect(try fixture.restored("one") == one)
   }
 
+  /// Lets reads of objects fail as those of a disk with bad sectors.
+  private func breakReads(
+    _ fixture: EngineFixture, where isBroken: @escaping @Sendable (ObjectName, Int) -> Bool
+  ) {
+    fixture.wrap = { store in
+      ObservedStore(store) { event in
+        guard case .read(let name, let byteCount) = event, isBroken(name, byteCount) else { return }
+        throw IOError("read", "\(name)", .ioError)
+      }
+    }
+  }
+
+  @Test("a segment of which a page gives an error is done without, and stays")
+  func unreadableSegment() throws {
+    let (fixture, packs, points) = try twoMachines()
+    let session = try #require(packs[1].split(separator: "/").last).prefix(32)
+    let segment = try #require(try fixture.objects("index").first { $0.contains(session) })
+    try fixture.delete(points[0])
+    breakReads(fixture) { name, byteCount in
+      name.folder == VaultFolder.index && byteCount == 4096 && segment.hasSuffix(name.key)
+    }
+    #expect(try fixture.collect().deletedPointCount == 1)
+    #expect(try fixture.objects("index").contains(segment))
+    _ = try fixture.restore("latest", machine: "two")
+    #expect(try fixture.restored("two") == two)
+    fixture.wrap = { $0 }
+    try fixture.collect()
+    try expectWhole(fixture)
+  }
+
+  @Test("a needed record that gives an error is recorded, copied by no next run, and healed")
+  func unreadableRecord() throws {
+    let fixture = try halfDead(1, calls: FaultySystemCalls())
+    let pack = try #require(try fixture.packsBySize().first)
+    breakReads(fixture) { name, byteCount in pack.hasSuffix(name.key) && byteCount > 8192 }
+    for _ in 0..<2 {
+      let error = #expect(throws: VaultError.self) { try fixture.collect(maximumDeadPercent: 0) }
+      #expect(error?.code == .damaged)
+      #expect(try fixture.objects("damage").count == 1)
+    }
+    let packs = try fixture.objects("packs")
+    #expect(throws: VaultError.self) { try fixture.collect(maximumDeadPercent: 0) }
+    #expect(try fixture.objects("packs") == packs)
+    let path = "\(fixture.directory.path)/disk0.img"
+    #expect(try fixture.backup(path, machine: "m0").point.figures.newByteCount > 900_000)
+    #expect(try fixture.collect(maximumDeadPercent: 0).deletedPackCount > 0)
+    try expectRestores(fixture, 1)
+  }
+
+  @Test("more damaged directories than the index is asked about at once go one after the other")
+  func manyDamagedDirectories() throws {
+    let fixture = try EngineFixture()
+    var damaged: Set<String> = []
+    for number in 0..<18 {
+      let content = TestContent.noise(60_000, seed: UInt64(200 + number))
+      try fixture.backup(try fixture.image("disk\(number)", content), machine: "m\(number)")
+      let new = try fixture.packsBySize().filter { !damaged.contains($0) }
+      damaged.insert(try #require(new.first))
+    }
+    for pack in damaged { try fixture.damage(pack, at: -1) }
+    for _ in 0..<2 { try fixture.collect() }
+    #expect(try damaged.isDisjoint(with: fixture.objects("packs")))
+    try expectRestores(fixture, 18)
+  }
+
   @Test("that a pack is gone which nothing needs any more is no damage once it was collected")
   func gonePack() throws {
     let (fixture, packs, points) = try twoMachines()
@@ -119,11 +184,14 @@ struct CollectRecoveryTests {
     #expect(try fixture.restored("two") == two)
   }
 
-  @Test("a point that could not be read and was deleted leaves no gap in its chain")
-  func unreadablePoint() throws {
+  @Test(
+    "a point that can't be read can be deleted, whatever was done to it, and leaves no gap",
+    arguments: [false, true])
+  func unreadablePoint(isHidden: Bool) throws {
     let fixture = try EngineFixture()
     let image = try fixture.image("disk", one)
     let points = try (0..<3).map { _ in try fixture.backup(image).point.id }
+    if isHidden { try fixture.delete(points[1], isFinal: false) }
     for path in try fixture.objects("points") where path.contains(points[1].text) {
       try fixture.damage(path, at: 100)
     }

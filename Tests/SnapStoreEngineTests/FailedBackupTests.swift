@@ -103,15 +103,29 @@ struct FailedBackupTests {
     #expect(try PointCatalog(try fixture.vault()).entries.isEmpty)
   }
 
-  @Test("a disk that is written to while it is read makes an inconsistent point and a warning")
-  func modified() throws {
+  @Test(
+    "a disk that is written to while it is read makes an inconsistent point and a warning",
+    arguments: [false, true])
+  func modified(isReadBefore: Bool) throws {
     let fixture = try EngineFixture()
     let path = try fixture.image("disk", TestContent.noise(100_000, seed: 4))
     let name = try #require(Name("disk"))
     let backup = Backup(machine: name, disks: [.init(name: name, role: .data, path: path)])
     let sources = try backup.openSources(vaultPath: nil, host: fixture.host)
-    try FileManager.default.setAttributes(
-      [.modificationDate: Date(timeIntervalSince1970: 1)], ofItemAtPath: path)
+    @Sendable func modify() throws {
+      try FileManager.default.setAttributes(
+        [.modificationDate: Date(timeIntervalSince1970: 1)], ofItemAtPath: path)
+    }
+    if !isReadBefore { try modify() }
+    fixture.wrap = { store in
+      ObservedStore(store) { event in
+        // The disk is one extent: what is stored of it was read whole.
+        guard isReadBefore, case .create(let name) = event, name.folder == VaultFolder.packs else {
+          return
+        }
+        try modify()
+      }
+    }
     let report = try backup.run(sources, to: try fixture.vault())
     #expect(report.point.consistency == .inconsistent)
     #expect(report.warnings.count == 1)

@@ -55,8 +55,12 @@ struct FaultyRun {
       system.openDescriptors.map { "left open: \($0)" } + leftovers()
       + aftermath.problems(afterCut: .nothing)
       + aftermath.problems(afterKillThenCut: .nothing)
-    // What gave an input/output error is recorded as lost, and the next backup says so once.
-    return problems.filter { !isUnreadable || !$0.contains("what this backup meets of them") }
+    // What gave an input/output error is recorded as lost, and the next backups say so.
+    return problems.filter { problem in
+      !isUnreadable
+        || !["what this backup meets of them", "what index segments told is lost"]
+          .contains { problem.contains($0) }
+    }
   }
 
   private var isUnreadable: Bool {
@@ -77,9 +81,16 @@ struct FaultyRun {
       (system.names(folder) ?? []).filter { $0.hasPrefix(".") }.map { "\(folder)/\($0)" }
     }
     // Under a final name there is nothing, but where only making it durable failed.
-    let shown = SimulatedFixture.diskNames.map { "\(path)/\($0).img" }
-      .filter { system.contents($0) != nil && faulted != "synchronize /out" }
-    return (hidden + shown).map { "left behind: \($0)" }
+    let names = SimulatedFixture.diskNames.map { "\(path)/\($0).img" }
+    let isDurable = faulted?.hasPrefix("synchronize /out") != true
+    let shown = names.filter { system.contents($0) != nil && faulted != "synchronize /out" }
+    // What was taken back is so durably: the next restore is not refused by what a cut brings back.
+    let back = (0..<4 as Range<UInt64>).flatMap { seed -> [String] in
+      guard isDurable else { return [] }
+      let left = system.now.afterCut(.some(seed: seed))
+      return names.filter { left.contents($0) != nil }.map { "\($0) after a cut" }
+    }
+    return (hidden + shown + back).map { "left behind: \($0)" }
   }
 
   /// An error that says what was refused, of a kind that the command line has a code for.

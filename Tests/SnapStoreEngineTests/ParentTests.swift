@@ -54,6 +54,22 @@ struct ParentTests {
     #expect(try fixture.restored("disk") == bytes, "seed \(seed)")
   }
 
+  @Test("a point that is deleted before the backup is registered is no parent")
+  func deletedParent() throws {
+    let fixture = try EngineFixture()
+    let path = try fixture.image("disk", content)
+    let first = try fixture.backup(path).point.id
+    fixture.wrap = { store in
+      ObservedStore(store) { event in
+        guard case .finish(let name) = event, name.folder == VaultFolder.sessions else { return }
+        fixture.wrap = { $0 }
+        try fixture.delete(first)
+      }
+    }
+    #expect(try fixture.backup(path).point.parent == nil)
+    #expect(try fixture.backup(path).point.parent != nil)
+  }
+
   @Test("where a pack of the parent is lost, what it held is stored again, and all points restore")
   func heals() throws {
     let fixture = try EngineFixture()

@@ -89,6 +89,13 @@ struct RestoreTargetTests {
     try expectRefusal(to: "taken")
   }
 
+  @Test("a directory inside of the vault", arguments: ["vault/out", "vault/packs"])
+  func insideOfVault(path: String) throws {
+    let before = try FileManager.default.subpathsOfDirectory(atPath: fixture.vaultPath)
+    try expectRefusal(to: path)
+    #expect(try FileManager.default.subpathsOfDirectory(atPath: fixture.vaultPath) == before)
+  }
+
   @Test("a missing parent directory")
   func missingParent() throws {
     try expectRefusal(to: "no/such")

@@ -374,7 +374,7 @@ extension Scenario {
     Scenario(
       name: "remove a policy", before: [.createVault, .setPolicy(1)], steps: [.removePolicy]),
     Scenario(
-      name: "prune", before: [.createVault, .backup(0), .backup(1), .backup(2)],
+      name: "prune", before: [.createVault, .backup(0), .backup(1), .backup(2), .pin(0)],
       steps: [.prune(keepingLast: 1)]),
     Scenario(name: "a job", before: [.createVault, .jobs(1)], steps: [.jobs(1)]),
     jobFold,

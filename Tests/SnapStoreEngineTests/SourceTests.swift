@@ -4,6 +4,7 @@ import SnapStoreEngine
 import SnapStoreFormat
 import SnapStoreIO
 import SnapStoreTestSupport
+import SystemPackage
 import Testing
 
 @Suite("What can't be a disk is refused before anything is read")
@@ -159,11 +160,27 @@ struct SourceTests {
     }
   }
 
-  @Test("an image that is not raw is backed up as it is, with a warning")
-  func container() throws {
-    let path = try fixture.image("disk", [0x51, 0x46, 0x49, 0xFB, 0, 0, 0, 3])
-    let report = try fixture.backup(path)
+  @Test(
+    "an image that is not raw is backed up as it is, with a warning",
+    arguments: [
+      ("qcow2", [0x51, 0x46, 0x49, 0xFB, 0, 0, 0, 3]), ("VMDK", Array("KDMV\u{1}".utf8)),
+      ("VHDX", Array("vhdxfile".utf8)), ("VHD", Array("conectix".utf8)),
+    ] as [(String, [UInt8])])
+  func container(format: String, head: [UInt8]) throws {
+    let report = try fixture.backup(try fixture.image("disk", head))
     #expect(report.warnings.count == 1)
-    #expect(report.warnings[0].contains("qcow2"))
+    #expect(report.warnings[0].contains("like a \(format) image"))
+  }
+
+  @Test(
+    "on a file system that knows no holes, all is data",
+    arguments: [Errno.invalidArgument, .notSupported])
+  func noHoles(errno: Errno) throws {
+    let fixture = try EngineFixture(
+      calls: FaultySystemCalls(faults: [.every(.seek, .error(errno))]))
+    let content = TestContent.mixed(5_000_000, seed: 6)
+    try fixture.backup(try fixture.image("disk", content))
+    _ = try fixture.restore()
+    #expect(try fixture.restored("disk") == content)
   }
 }

@@ -292,12 +292,31 @@ import Testing
     #expect(report.pointCount == 1)
   }
 
-  @Test("a verification that is told to end ends")
-  func interrupted() throws {
+  @Test("what this process has not enough of is an error, wherever a verification meets it")
+  func noMemory() throws {
+    let calls = FaultySystemCalls()
+    let fixture = try EngineFixture(calls: calls)
+    try fixture.backup(try fixture.image("disk", TestContent.noise(300_000, seed: 5)))
+    let id = try #require(try PointCatalog(try fixture.vault()).entries.first).point.id.text
+    calls.restart()
+    _ = try fixture.verify(id)
+    let count = calls.count(of: .read)
+    #expect(count > 10)
+    for number in 1...count {
+      calls.restart(faults: [.from(number, .read, .error(.noMemory))])
+      #expect(throws: (any Error).self, "from read \(number) of \(count) on") {
+        try fixture.verify(id)
+      }
+    }
+  }
+
+  @Test("a verification that is told to end ends", arguments: [false, true])
+  func interrupted(isOfPoint: Bool) throws {
     let fixture = try backedUp()
-    let verify = Verify()
-    verify.interruption.raise()
     let vault = try fixture.vault()
+    let point = try PointCatalog(vault).resolve("latest", machine: nil).point
+    let verify = Verify(isOfPoint ? point : nil)
+    verify.interruption.raise()
     #expect(throws: Interrupted.self) { try verify.run(on: vault) }
     #expect(try fixture.objects("sessions").count == 1)
   }

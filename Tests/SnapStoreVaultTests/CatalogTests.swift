@@ -246,6 +246,24 @@ struct CatalogTests {
     #expect(try contradictions(empty).isEmpty)
   }
 
+  @Test("what is remembered of a machine outlives another whose name begins its own")
+  func memoryOfOthers() throws {
+    let fixture = try CatalogFixture()
+    let vault = fixture.vault
+    let heads = KnownHeads(store: MemoryObjectStore())
+    for (number, machine) in ["web-1", "web"].enumerated() {
+      let id = try fixture.commit(machine, random: UInt32(number))
+      let entry = try #require(try PointCatalog(vault).entries.first { $0.point.id == id })
+      try heads.record(entry.point)
+    }
+    let lost = try #require(
+      try PointCatalog(vault).entries.first { $0.point.machine.text == "web-1" })
+    for copy in 1...2 {
+      try vault.store.delete(ObjectName(folder: "points", key: "\(lost.point.id).\(copy)"))
+    }
+    #expect(try heads.contradictions(of: vault, try PointCatalog(vault)).count == 1)
+  }
+
   @Test("of two decisions on one epoch one counts, and an old number comes too late")
   func decisions() throws {
     let fixture = try CatalogFixture()
@@ -270,6 +288,36 @@ struct CatalogTests {
     #expect(try vault.newestEpoch()?.number == 2)
   }
 
+  @Test("what another has done to a point since it was looked at does not count as done by us")
+  func staleTombstones() throws {
+    let fixture = try CatalogFixture()
+    let vault = fixture.vault
+    let point = try fixture.commit("web")
+    let stale = try Tombstones(vault)
+    let deletion = PointDeletion(vault, at: vault.now())
+    try deletion.delete(point, subject: nil, isFinal: false)
+    try deletion.undelete(point)
+    let record = try PointDeletion(vault, at: vault.now(), knowing: stale)
+      .delete(point, subject: nil, isFinal: false)
+    #expect(record.name.number == 3)
+    #expect(try PointCatalog(vault).entries.isEmpty)
+  }
+
+  @Test("a point whose tombstone can't be read stays deleted, and can be freed by nobody")
+  func unreadableTombstone() throws {
+    let fixture = try CatalogFixture()
+    let vault = fixture.vault
+    let point = try fixture.commit("web")
+    let name = try PointDeletion(vault, at: vault.now())
+      .delete(point, subject: nil, isFinal: true).name
+    let object = ObjectName(folder: VaultFolder.tombstones, key: "\(name)")
+    #expect(try vault.store.delete(object))
+    #expect(try vault.store.put(object, [1, 2, 3]))
+    let catalog = try PointCatalog(vault)
+    #expect(catalog.entries.isEmpty && catalog.deleted.map(\.point.id) == [point])
+    #expect(try !Tombstones(vault).isFinal(point))
+  }
+
   @Test("of a point's tombstones the newest holds, and nothing follows the final one")
   func tombstones() throws {
     let fixture = try CatalogFixture()
@@ -289,6 +337,9 @@ struct CatalogTests {
       try deletion.finishSoftDeletes(at: Timestamp(seconds: seconds), isDry: false)
     }
     #expect(try over(end - 1) == [] && over(deleted.time.seconds - 1) == [])
+    let after = Timestamp(seconds: end)
+    #expect(try deletion.finishSoftDeletes(at: after, isDry: true) == [second])
+    #expect(try PointCatalog(vault).deleted.map(\.point.id) == [second], "not for ever")
     #expect(try over(end) == [second])
     #expect(throws: VaultError.self) { try deletion.undelete(second) }
     #expect(try deletion.delete(second, subject: nil, isFinal: true).name.number == 4)

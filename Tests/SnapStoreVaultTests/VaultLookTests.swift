@@ -120,4 +120,14 @@ import Testing
       try PointCatalog(fixture.vault).resolve("latest", machine: nil)
     }
   }
+
+  @Test("of many points that can't be read, `latest` minds the newest")
+  func manyUnreadablePoints() throws {
+    let fixture = try CatalogFixture()
+    let points = try (1...12).map { try fixture.commit("web", random: UInt32($0)) }
+    for point in points where point != points[10] { try spoil(point, in: fixture.vault) }
+    let catalog = try PointCatalog(fixture.vault)
+    #expect(catalog.unreadable.map(\.id) == points.filter { $0 != points[10] })
+    #expect(throws: VaultError.self) { try catalog.resolve("latest", machine: nil) }
+  }
 }

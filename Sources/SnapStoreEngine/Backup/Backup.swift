@@ -107,7 +107,10 @@ package struct Backup: Sendable {
     let vault = session.vault
     if !index.isComplete && parent != nil {
       vault.log.warning(
-        "index segments are missing, or much is damaged; every chunk is looked up again")
+        """
+        what index segments told is lost, or much is damaged: every chunk is looked up again, \
+        until snapstore collect has found all that is needed
+        """)
     }
     return sources.map { source in
       guard index.isComplete, let disk = parent?.disks.first(where: { $0.name == source.name })

@@ -1,5 +1,5 @@
 package import SnapStoreFormat
-internal import SnapStoreVault
+package import SnapStoreVault
 
 /// Decides whether a day is no ordinary one, by the machine's own history: what its points before
 /// changed at most. Why these thresholds: docs/architecture.md.
@@ -19,7 +19,7 @@ package struct ChangeRules: Sendable {
 
   /// The history of a machine: its points that are not suspect, deleted ones too, while they are
   /// there.
-  init(_ catalog: PointCatalog, of machine: Name, _ reviews: Reviews) {
+  package init(_ catalog: PointCatalog, of machine: Name, _ reviews: Reviews) {
     self.init(
       history: catalog.kept.map(\.point).filter { $0.machine == machine && !reviews.isSuspect($0) }
         .compactMap(\.signals?.figures))

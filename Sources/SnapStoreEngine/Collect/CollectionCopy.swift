@@ -111,7 +111,8 @@ struct CollectionCopy {
       note(entry, in: run)
     }
     return VaultError(
-      .damaged, "pack \(run.pack) can't be read from byte \(run.bytes.lowerBound) on; "
+      .damaged,
+      "pack \(run.pack) can't be read from byte \(run.bytes.lowerBound) on; "
         + "what is lost there is recorded now")
   }
 

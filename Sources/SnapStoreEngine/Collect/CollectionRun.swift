@@ -157,6 +157,8 @@ struct CollectionRun {
       tellDry(plan, verdict, deletions, packs.copied)
       return
     }
+    // All that is needed was found since it was left.
+    if let noted = index.unknownLoss { damage.append(noted) }
     try act(round, verdict, deletions, points.seen, session)
   }
 

@@ -33,6 +33,7 @@ package final class ChunkIndex: Sendable {
     var isComplete = false
     /// Whether a segment that is listed could not be opened.
     var hasUnreadSegment = false
+    var unknownLoss: SerialName?
     var budget: IndexSegment.Budget
     var searchesLeft = 16
   }
@@ -136,10 +137,14 @@ package final class ChunkIndex: Sendable {
   /// so, and a backup would rely on what its parent has in packs that are gone. A collection that
   /// finds all that is needed removes it.
   private func noteUnknownLoss() throws {
-    guard writesSegments, !known.hasUnknownLoss else { return }
+    guard writesSegments, !known.hasUnknownLoss, unknownLoss == nil else { return }
     let record = DamageRecord(name: session.nextName(), time: session.vault.now(), findings: [])
     _ = try session.store.put(.damage(record.name), record.encoded())
+    state.withLock { $0.unknownLoss = record.name }
   }
+
+  /// The record that says so, where this run has left it.
+  package var unknownLoss: SerialName? { state.withLock { $0.unknownLoss } }
 
   /// Opens all segments; false where one can't be read, or a pack is covered by none, though the
   /// session that stored it has committed, and so had written one.
