@@ -147,6 +147,7 @@ import Testing
     #expect(error?.code == .damaged)
     #expect(Set(try fixture.objects("packs")).isSuperset(of: before))
     #expect(try fixture.objects("epochs").isEmpty)
+    #expect(try fixture.objects("damage").count == 1)
   }
 
   @Test("copies are durable and indexed before the decision, and nothing goes before it")

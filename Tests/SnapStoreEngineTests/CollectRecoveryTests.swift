@@ -172,6 +172,27 @@ struct CollectRecoveryTests {
     try expectRestores(fixture, 18)
   }
 
+  @Test("a segment that is whole and says that a chunk lies in another pack frees nothing")
+  func lyingSegment() throws {
+    let (fixture, packs, points) = try twoMachines()
+    var (covered, entries) = try fixture.segment(overPacksAt: fixture.objects("packs"))
+    let rows = try packs.map { path in
+      UInt32(try #require(covered.firstIndex { path.hasSuffix("/\($0.name)") }))
+    }
+    let moved = try #require(entries.firstIndex { $0.pack == rows[1] })
+    entries[moved].pack = rows[0]
+    let segments = try fixture.objects("index")
+    for path in segments { try FileManager.default.removeItem(atPath: path) }
+    try Data(IndexSegmentLayout.encode(packs: covered, entries: entries))
+      .write(to: URL(fileURLWithPath: segments[0]))
+    try fixture.delete(points[0])
+    let error = #expect(throws: VaultError.self) { try fixture.collect(maximumDeadPercent: 0) }
+    #expect(error?.code == .damaged)
+    #expect(try Set(fixture.objects("packs")).isSuperset(of: packs))
+    _ = try fixture.restore("latest", machine: "two")
+    #expect(try fixture.restored("two") == two)
+  }
+
   @Test("that a pack is gone which nothing needs any more is no damage once it was collected")
   func gonePack() throws {
     let (fixture, packs, points) = try twoMachines()

@@ -28,8 +28,12 @@ extension EngineFixture {
 
 @Suite("Collecting frees what nothing needs, and nothing else")
 struct CollectTests {
-  private let first = TestContent.mixed(9_000_000, seed: 1)
-  private let second = TestContent.mixed(9_000_000, seed: 2)
+  // Made once, and not for each test: that takes longer than most of them.
+  private static let contents = (1...2 as ClosedRange<UInt64>).map {
+    TestContent.mixed(9_000_000, seed: $0)
+  }
+  private let first = contents[0]
+  private let second = contents[1]
 
   /// Two machines, each with a point; the disks have nothing in common.
   private func twoPoints() throws -> (EngineFixture, PointID, PointID) {
@@ -79,6 +83,60 @@ struct CollectTests {
     _ = try fixture.restore("latest", machine: "one", to: "again")
     #expect(try fixture.restored("one", in: "again") == first)
     try expectSound(fixture)
+  }
+
+  @Test("a dry run changes nothing, whatever it finds")
+  func dryRun() throws {
+    let (fixture, one, _) = try twoPoints()
+    try fixture.delete(one)
+    // A writer that dies, and packs that no segment tells of.
+    _ = try Session.beginWriting(try fixture.vault(), leaningOn: [])
+    for path in try fixture.objects("index") { try FileManager.default.removeItem(atPath: path) }
+    let before = try fixture.files()
+    #expect(try fixture.collect(isDryRun: true).deletedPointCount == 1)
+    #expect(try fixture.files() == before)
+  }
+
+  @Test("what was deleted is forgotten: no decision names it, no segment, and no old epoch")
+  func forgotten() throws {
+    let (fixture, one, _) = try twoPoints()
+    try fixture.delete(one)
+    for _ in 0..<2 { try fixture.collect() }
+    let vault = try fixture.vault()
+    #expect(try vault.newestEpoch()?.doomed == [])
+    #expect(try fixture.objects("epochs").count == 2)
+    let session = try Session.beginReading(vault, leaningOn: [])
+    defer { session.end() }
+    let index = try ChunkIndex(session: session, memory: 1 << 20)
+    #expect(index.coveredPacks == Set(session.packs.keys))
+  }
+
+  /// What happens between two looks is seen by the second (docs/format.md, "Collection").
+  @Test("a collection looks at everything in the order of the protocol")
+  func order() throws {
+    let (fixture, _, _) = try twoPoints()
+    let looks = Lock<[String]>([])
+    let folders = [
+      VaultFolder.sessions, VaultFolder.outcomes, VaultFolder.points, VaultFolder.packs,
+    ]
+    fixture.wrap = { store in
+      ObservedStore(store) { event in
+        switch event {
+        case .list(let folder) where folders.contains(folder):
+          looks.withLock { $0.append(folder) }
+        case .finish(let name) where name.folder == VaultFolder.sessions:
+          looks.withLock { $0.append("registered") }
+        default: break
+        }
+      }
+    }
+    try fixture.collect()
+    #expect(
+      looks.withLock { $0 }.prefix(10) == [
+        "sessions", "outcomes",  // who died
+        "points",  // what was deleted long enough ago
+        "packs", "outcomes", "points", "sessions", "points", "registered", "packs",
+      ])
   }
 
   @Test("a deleted point keeps everything, and comes back whole")
@@ -191,6 +249,96 @@ struct CollectTests {
     #expect(try fixture.objects("sessions").isEmpty)
     #expect(try fixture.objects("outcomes").count == 4)
     try expectSound(fixture)
+  }
+
+  @Test("a dead reader keeps nothing, and its record goes")
+  func deadReader() throws {
+    let (fixture, one, _) = try twoPoints()
+    _ = try Session.beginReading(try fixture.vault(), leaningOn: [one])
+    try fixture.delete(one)
+    #expect(try fixture.collect().deletedPointCount == 1)
+    #expect(try fixture.objects("sessions").isEmpty)
+  }
+
+  @Test("the copies of a point go whose writer could not commit it")
+  func abortedPoint() throws {
+    let (fixture, _, _) = try twoPoints()
+    let path = try fixture.image("three", TestContent.noise(10_000, seed: 78))
+    fixture.wrap = { store in FailingStore(store) { $0.folder == VaultFolder.outcomes } }
+    #expect(throws: FailingStore.Refused.self) { try fixture.backup(path, machine: "three") }
+    fixture.wrap = { $0 }
+    #expect(try fixture.objects("points").count == 6)
+    for _ in 0..<2 { try fixture.collect() }
+    #expect(try fixture.objects("points").count == 4)
+    #expect(try fixture.objects("outcomes").count == 4)
+    try expectSound(fixture)
+  }
+
+  @Test("a pack that was condemned while a backup began to use it is written anew, and goes")
+  func condemnedInUse() throws {
+    let (fixture, one, _) = try twoPoints()
+    let path = "\(fixture.directory.path)/one.img"
+    try fixture.delete(one)
+    let hasCollected = Lock(false)
+    fixture.wrap = { store in
+      ObservedStore(store) { event in
+        guard case .finish(let name) = event, name.folder == VaultFolder.points,
+          !hasCollected.withLock({ $0 })
+        else { return }
+        hasCollected.withLock { $0 = true }
+        fixture.wrap = { $0 }
+        let report = try fixture.collect()
+        #expect(report.waitingByteCount > 0)
+      }
+    }
+    let point = try fixture.backup(path, machine: "three").point
+    #expect(point.figures.newByteCount == 0 && hasCollected.withLock { $0 })
+    #expect(try fixture.collect().waitingByteCount == 0)
+    #expect(try fixture.backup(path, machine: "four").point.figures.newByteCount == 0)
+    _ = try fixture.restore(point.id.text)
+    #expect(try fixture.restored("one") == first)
+    try expectSound(fixture)
+  }
+
+  @Test("a point whose outcomes can't be read keeps what it needs")
+  func unreadableOutcomes() throws {
+    let (fixture, one, two) = try twoPoints()
+    let session = try #require(
+      try PointCatalog(try fixture.vault()).entries.first { $0.point.id == two }
+    ).point.session
+    let paths = try fixture.objects("outcomes").filter { $0.contains(session.description) }
+      .map { URL(fileURLWithPath: $0) }
+    let outcomes = try paths.map { try Data(contentsOf: $0) }
+    #expect(outcomes.count == 2)
+    for path in paths { try Data([1, 2, 3]).write(to: path) }
+    try fixture.delete(one)
+    try fixture.collect(maximumDeadPercent: 0)
+    for (path, outcome) in zip(paths, outcomes) { try outcome.write(to: path) }
+    _ = try fixture.restore(two.text)
+    #expect(try fixture.restored("two") == second)
+    try expectSound(fixture)
+  }
+
+  @Test("where other collections decide first each time, nothing is freed, and that is said")
+  func overtaken() throws {
+    let (fixture, one, _) = try twoPoints()
+    try fixture.delete(one)
+    let before = try fixture.objects("packs") + fixture.objects("points")
+    fixture.wrap = { store in
+      ObservedStore(store) { event in
+        guard case .create(let name) = event, name.folder == VaultFolder.epochs,
+          let number = EpochName(name.key[...])?.number
+        else { return }
+        let other = EpochRecord(
+          number: number, session: SessionID(high: 1, low: number), time: Timestamp(seconds: 5),
+          condemned: [], doomed: [])
+        let isFirst = try store.put(name, other.encoded())
+        #expect(isFirst)
+      }
+    }
+    let error = #expect(throws: VaultError.self) { try fixture.collect() }
+    #expect(error?.code == .aborted)
+    #expect(try Set(fixture.objects("packs") + fixture.objects("points")).isSuperset(of: before))
   }
 
   @Test("if anything that is needed can't be read, nothing is freed")

@@ -117,15 +117,42 @@ final class EngineFixture: @unchecked Sendable {
       .map { "\(path)/\($0)" }
   }
 
+  /// The vault's files, by their paths below its own.
+  func files() throws -> [String: Data] {
+    var files: [String: Data] = [:]
+    for name in try FileManager.default.subpathsOfDirectory(atPath: vaultPath) {
+      let path = "\(vaultPath)/\(name)"
+      let attributes = try FileManager.default.attributesOfItem(atPath: path)
+      guard attributes[.type] as? FileAttributeType == .typeRegular else { continue }
+      files[name] = try Data(contentsOf: URL(fileURLWithPath: path))
+    }
+    return files
+  }
+
   /// All bytes that the vault's files have.
   func vaultByteCount() throws -> UInt64 {
-    var sum: UInt64 = 0
-    for path in try FileManager.default.subpathsOfDirectory(atPath: vaultPath) {
-      let attributes = try FileManager.default.attributesOfItem(atPath: "\(vaultPath)/\(path)")
-      guard attributes[.type] as? FileAttributeType == .typeRegular else { continue }
-      sum += (attributes[.size] as? NSNumber)?.uint64Value ?? 0
+    try files().values.reduce(0) { $0 + UInt64($1.count) }
+  }
+
+  /// What an index segment over the packs in these files says, the entries in their order.
+  func segment(
+    overPacksAt paths: [String]
+  ) throws -> (packs: [CoveredPack], entries: [IndexEntry]) {
+    var covered: [CoveredPack] = []
+    var entries: [IndexEntry] = []
+    for path in paths {
+      let url = URL(fileURLWithPath: path)
+      for entry in try directory(ofPackAt: path) {
+        entries.append(
+          IndexEntry(
+            id: entry.id, kind: entry.kind, pack: UInt32(covered.count), record: entry.record))
+      }
+      covered.append(
+        CoveredPack(
+          name: try #require(SerialName(url.lastPathComponent)),
+          byteCount: UInt64(try Data(contentsOf: url).count)))
     }
-    return sum
+    return (covered, entries.sorted { $0.id < $1.id })
   }
 
   /// Inverts the byte at `offset` (from the end where negative) of a file.

@@ -177,6 +177,28 @@ import Testing
     _ = try fixture.restore(machine: "late")
   }
 
+  @Test("a record of damage stays as long as one of the packs that it names")
+  func recordOfTwoPacks() throws {
+    let fixture = try backedUp()
+    let pack = try #require(try fixture.packsBySize().first)
+    let known = Set(try fixture.objects("packs"))
+    let old = try fixture.image("old", TestContent.noise(2_000_000, seed: 34))
+    let oldPoint = try fixture.backup(old, machine: "old").point.id
+    let oldPack = try #require(try fixture.packsBySize().first { !known.contains($0) })
+    for path in [pack, oldPack] { try fixture.damage(path, at: 1_000_000) }
+    #expect(try fixture.verify().damaged.count == 2)
+    #expect(try fixture.objects("damage").count == 1)
+    try fixture.backup("\(fixture.directory.path)/disk.img")
+    try fixture.delete(oldPoint)
+    try fixture.collect()
+    let packs = try fixture.objects("packs")
+    #expect(packs.contains(pack) && !packs.contains(oldPack))
+    #expect(try fixture.objects("damage").count == 1)
+    for entry in try PointCatalog(try fixture.vault()).kept { try fixture.delete(entry.point.id) }
+    try fixture.collect()
+    #expect(try fixture.objects("damage").isEmpty)
+  }
+
   @Test("damage in one extent costs no lookups of the others")
   func others() throws {
     let fixture = try backedUp()

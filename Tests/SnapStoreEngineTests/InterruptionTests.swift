@@ -32,6 +32,32 @@ struct InterruptionTests {
     #expect(try fixture.backup(path).point.figures.newByteCount == 0)
   }
 
+  @Test("a collection that copies decides nothing, and the next one does it all")
+  func collect() throws {
+    let fixture = try EngineFixture()
+    let first = try fixture.backup(try fixture.image("disk", content)).point.id
+    let half = Array(content.prefix(4_500_000)) + TestContent.noise(4_500_000, seed: 4)
+    try fixture.backup(try fixture.image("disk", half))
+    try fixture.delete(first)
+    var collect = Collect()
+    collect.maximumDeadPercent = 0
+    collect.resources = Resources(jobs: 2)
+    let interruption = collect.interruption
+    fixture.wrap = { store in
+      ObservedStore(store) { event in
+        guard case .create(let name) = event, name.folder == VaultFolder.packs else { return }
+        interruption.raise()
+      }
+    }
+    #expect(throws: Interrupted.self) { try collect.run(on: try fixture.vault()) }
+    #expect(interruption.isRaised)
+    #expect(try fixture.objects("epochs").isEmpty)
+    fixture.wrap = { $0 }
+    #expect(try fixture.collect(maximumDeadPercent: 0).deadByteCount == 0)
+    _ = try fixture.restore()
+    #expect(try fixture.restored("disk") == half)
+  }
+
   @Test("a restore leaves nothing behind")
   func restore() throws {
     let fixture = try EngineFixture()

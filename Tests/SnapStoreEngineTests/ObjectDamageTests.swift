@@ -36,22 +36,10 @@ struct ObjectDamageTests {
       }
       let report = try fixture.verify()
       #expect(report.damaged.isEmpty && report.healed.count == 1)
-      whole = try files()
+      whole = try fixture.files()
       for folder in VaultFolder.ofObjects {
         #expect(whole.keys.contains { $0.hasPrefix("\(folder)/") }, "nothing in \(folder)")
       }
-    }
-
-    /// The objects by their names.
-    func files() throws -> [String: Data] {
-      var files: [String: Data] = [:]
-      for name in try FileManager.default.subpathsOfDirectory(atPath: fixture.vaultPath) {
-        let url = url(name)
-        let attributes = try FileManager.default.attributesOfItem(atPath: url.path)
-        guard attributes[.type] as? FileAttributeType == .typeRegular else { continue }
-        files[name] = try Data(contentsOf: url)
-      }
-      return files
     }
 
     func url(_ name: String) -> URL { URL(fileURLWithPath: "\(fixture.vaultPath)/\(name)") }
@@ -67,7 +55,7 @@ struct ObjectDamageTests {
 
     /// The vault as it was made, whatever damage and runs have done to it.
     func putBack() throws {
-      for name in try files().keys where whole[name] == nil {
+      for name in try fixture.files().keys where whole[name] == nil {
         try FileManager.default.removeItem(at: url(name))
       }
       for (name, bytes) in whole { try bytes.write(to: url(name)) }

@@ -162,6 +162,48 @@ struct PruneTests {
     #expect(try calendar.days() == ["20260103"])
   }
 
+  @Test("a dry collection says of which points the time is over, and lets none go")
+  func dryRun() throws {
+    let calendar = try Calendar()
+    for number in 0..<3 { try calendar.backup(at: start + Int64(number) * day) }
+    try calendar.prune(KeepRules(last: 1), softDeleteDays: 1)
+    try calendar.backup(at: start + 3 * day)
+    #expect(try calendar.fixture.collect(isDryRun: true).deletedPointCount == 2)
+    let deleted = try calendar.catalog().deleted.map(\.point.id)
+    #expect(deleted.count == 2)
+    let vault = try calendar.fixture.vault()
+    for point in deleted { try PointDeletion(vault, at: vault.now()).undelete(point) }
+    #expect(try calendar.days().count == 4)
+  }
+
+  @Test("what is deleted by a clock far behind can be brought back for its time")
+  func deletedByClockBehind() throws {
+    let calendar = try Calendar()
+    for number in 0..<3 { try calendar.backup(at: start + Int64(number) * day) }
+    calendar.set(start - 400 * day)
+    let catalog = try calendar.catalog()
+    try PointDeletion(try calendar.fixture.vault(), catalog).delete(
+      catalog.entries[0].point.id, subject: nil, isFinal: false)
+    calendar.set(start + 3 * day)
+    try calendar.fixture.collect()
+    #expect(try calendar.catalog().deleted.count == 1)
+  }
+
+  @Test("what a clock far ahead made pass lets nothing go once the clock is right")
+  func mendedClock() throws {
+    let calendar = try Calendar()
+    for number in 0..<3 { try calendar.backup(at: start + Int64(number) * day) }
+    try calendar.prune(KeepRules(last: 1), softDeleteDays: 2)
+    // Each makes a day and a half pass.
+    for number in 0..<3 { try calendar.backup(at: start + (100 + 2 * Int64(number)) * day) }
+    calendar.set(start + 3 * day)
+    try calendar.fixture.collect()
+    #expect(try calendar.catalog().deleted.count == 2)
+    calendar.set(start + 4 * day)
+    try calendar.fixture.collect()
+    #expect(try calendar.catalog().deleted.isEmpty)
+  }
+
   @Test("a machine that was off for a month counts again after a while")
   func absence() throws {
     let calendar = try Calendar()
@@ -237,11 +279,22 @@ struct PruneTests {
     let vault = try calendar.fixture.vault()
     #expect(try vault.pin(points[0].id))
     #expect(try !vault.pin(points[0].id))
+    try vault.review(points[0].id)
+    for number in [2, 1] { _ = try calendar.fixture.verify(points[number].id.text) }
+    calendar.set(start + 6 * day)
     _ = try calendar.fixture.verify(points[2].id.text)
-    _ = try calendar.fixture.verify(points[1].id.text)
     _ = try calendar.fixture.verify(points[3].id.text, isQuick: true)
-    try calendar.prune(KeepRules(last: 1), softDeleteDays: 0)
-    #expect(try calendar.days() == ["20260101", "20260103", "20260106"])
+    // A collection takes nothing that the next one to prune goes by.
+    for _ in 0..<2 {
+      try calendar.prune(KeepRules(last: 1), softDeleteDays: 0)
+      try calendar.fixture.collect()
+      #expect(try calendar.days() == ["20260101", "20260103", "20260106"])
+    }
+    #expect(try Pins(vault).contains(points[0].id))
+    #expect(try calendar.fixture.objects("reviews").count == 1)
+    let verified = try Verifications(vault).time(of: points[2].id)
+    #expect(verified == Timestamp(seconds: start + 6 * day))
+    #expect(try calendar.fixture.objects("verifications").count == 1)
     let deletion = PointDeletion(vault, at: vault.now())
     for isFinal in [true, false] {
       let refusal = #expect(throws: VaultError.self) {
@@ -256,6 +309,7 @@ struct PruneTests {
     #expect(throws: VaultError.self) { try vault.pin(points[0].id) }
     try calendar.fixture.collect()
     #expect(try calendar.fixture.objects("pins").isEmpty)
+    #expect(try calendar.fixture.objects("reviews").isEmpty)
     #expect(try calendar.fixture.objects("points").count == 4)
   }
 }
