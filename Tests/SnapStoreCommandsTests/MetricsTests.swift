@@ -201,9 +201,19 @@ struct MetricsTests {
     var bytes = try snapstore.read(pack)
     bytes[bytes.count / 2] ^= 1
     try snapstore.write(pack, bytes)
-    #expect(try samples(try metrics().output)["snapstore_vault_damaged_objects"] == 0)
+    func damagedObjects() throws -> Double? {
+      try samples(try metrics().output)["snapstore_vault_damaged_objects"]
+    }
+    #expect(try damagedObjects() == 0)
     #expect(try snapstore("verify", "--vault", "v").status == 65)
-    #expect(try samples(try metrics().output)["snapstore_vault_damaged_objects"] == 1)
+    #expect(try damagedObjects() == 1)
+    // The record of it can't be read.
+    try snapstore.write(try #require(try vault.objects("damage").first), [1, 2, 3])
+    #expect(try damagedObjects() == 1)
+    // Nothing tells any more where the chunks of the pack lay.
+    for object in try [pack] + vault.objects("index") { try vault.remove(object) }
+    #expect(try snapstore("verify", "--vault", "v").status == 65)
+    #expect(try damagedObjects() ?? 0 > 1)
     for object in try vault.objects("points") where object.contains(vault.points[0].id) {
       try snapstore.write(object, [1, 2, 3])
     }

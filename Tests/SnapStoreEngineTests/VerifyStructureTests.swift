@@ -86,6 +86,18 @@ import Testing
     #expect(report.damaged[0].losses.isEmpty)
   }
 
+  @Test("a point that does not count on from the one before it")
+  func sequence() throws {
+    let fixture = try backedUp()
+    var last = try #require(try PointCatalog(try fixture.vault()).entries.last).point
+    last.sequence = 9
+    for path in try fixture.objects("points") where path.contains(last.id.text) {
+      try Data(last.encoded()).write(to: URL(fileURLWithPath: path))
+    }
+    #expect(
+      try fixture.verify().damaged.map(\.problem) == ["has sequence number 9 where 3 follows"])
+  }
+
   @Test("copies of points: one is damaged or missing, they differ, both are damaged")
   func copies() throws {
     let fixture = try backedUp()
@@ -127,6 +139,47 @@ import Testing
     #expect(report.damaged.contains { $0.losses.map(\.point) == [point.id] })
   }
 
+  @Test("what is said of a point: that it was deleted and brought back, pinned, looked at")
+  func marks() throws {
+    let fixture = try backedUp()
+    let vault = try fixture.vault()
+    let point = try #require(try PointCatalog(vault).entries.first).point.id
+    try fixture.delete(point, isFinal: false)
+    try PointDeletion(vault, at: vault.now()).undelete(point)
+    try vault.pin(point)
+    try vault.review(point)
+    let names = try ["tombstones", "pins", "reviews"].flatMap(fixture.objects).map {
+      String($0.dropFirst(fixture.vaultPath.count + 1))
+    }
+    #expect(names.count == 4)
+    for name in names {
+      try fixture.damage("\(fixture.vaultPath)/\(name)", at: 70)
+      #expect(objects(try fixture.verify(isQuick: true)) == [name])
+      try fixture.damage("\(fixture.vaultPath)/\(name)", at: 70)
+    }
+  }
+
+  @Test("changes of policies: a first copy is missing, or a change between others")
+  func changes() throws {
+    let fixture = try backedUp()
+    let gold = try #require(Name("gold"))
+    for daily in 1...4 as ClosedRange<UInt32> {
+      _ = try PolicyChanges(try fixture.vault()).set(gold) { _ in
+        .init(schedule: nil, zone: .utc, rules: KeepRules(daily: daily), softDeleteSeconds: 60)
+      }
+    }
+    for copy in ["2.1", "2.2", "4.1"] {
+      try FileManager.default.removeItem(
+        atPath: "\(fixture.vaultPath)/policies/gold-0000000\(copy)")
+    }
+    let damaged = try fixture.verify(isQuick: true).damaged
+    #expect(
+      damaged.map { "\($0.object) \($0.problem)" }.sorted() == [
+        "policies/gold-00000002.1 is missing, and so is all that is before change 3",
+        "policies/gold-00000004.1 is missing; its copy is used",
+      ])
+  }
+
   @Test("a segment that is whole and does not tell all that a pack holds")
   func lyingSegment() throws {
     let fixture = try backedUp()
@@ -135,19 +188,7 @@ import Testing
     let packs = try fixture.objects("packs").filter {
       URL(fileURLWithPath: $0).lastPathComponent.prefix(32) == name.prefix(32)
     }
-    var covered: [CoveredPack] = []
-    var entries: [IndexEntry] = []
-    for pack in packs {
-      let size = try Data(contentsOf: URL(fileURLWithPath: pack)).count
-      let serial = try #require(SerialName(URL(fileURLWithPath: pack).lastPathComponent))
-      for entry in try fixture.directory(ofPackAt: pack) {
-        entries.append(
-          IndexEntry(
-            id: entry.id, kind: entry.kind, pack: UInt32(covered.count), record: entry.record))
-      }
-      covered.append(CoveredPack(name: serial, byteCount: UInt64(size)))
-    }
-    entries.sort { $0.id < $1.id }
+    let (covered, entries) = try fixture.segment(overPacksAt: packs)
     let whole = IndexSegmentLayout.encode(packs: covered, entries: entries)
     try Data(whole).write(to: URL(fileURLWithPath: path))
     #expect(try fixture.verify(isQuick: true).damaged.isEmpty)
