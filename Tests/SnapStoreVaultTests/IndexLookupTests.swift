@@ -9,14 +9,18 @@ struct IndexLookupTests {
   /// Reads of a store, by folder.
   private final class Reads: Sendable {
     private let counts = Lock<[String: Int]>([:])
+    private let lengths = Lock<[String: Int]>([:])
 
     subscript(folder: String) -> Int { counts.withLock { $0[folder] ?? 0 } }
     func reset() { counts.withLock { $0 = [:] } }
+    /// The bytes of the longest read of all.
+    func longest(_ folder: String) -> Int { lengths.withLock { $0[folder] ?? 0 } }
 
     func observing(_ store: any ObjectStore) -> any ObjectStore {
-      ObservedStore(store) { [counts] event in
-        guard case .read(let name, _) = event else { return }
+      ObservedStore(store) { [counts, lengths] event in
+        guard case .read(let name, let byteCount) = event else { return }
         counts.withLock { $0[name.folder, default: 0] += 1 }
+        lengths.withLock { $0[name.folder] = max($0[name.folder] ?? 0, byteCount) }
       }
     }
   }
@@ -118,6 +122,44 @@ struct IndexLookupTests {
     // And one for the filter, which has no room in memory here.
     let perLookup = Double(reads[VaultFolder.index]) / Double(ids.count)
     #expect((1...3.6).contains(perLookup), "\(perLookup)")
+    #expect(reads.longest(VaultFolder.index) == IndexPage.byteCount)
+  }
+
+  @Test("64 packs stay open, those that were used last")
+  func openPacks() throws {
+    _ = try store(packs: 70, records: 1)
+    let opened = Lock(0)
+    let session = try fixture.session { store in
+      ObservedStore(store) { event in
+        guard case .open(let name) = event, name.folder == VaultFolder.packs else { return }
+        opened.withLock { $0 += 1 }
+      }
+    }
+    let check = PackCheck(session: session)
+    let packs = session.packs.keys.sorted()
+    for pack in packs { _ = try check.directory(of: pack) }
+    #expect(opened.withLock { $0 } == 70)
+    for pack in packs.reversed() { _ = try check.directory(of: pack) }
+    #expect(opened.withLock { $0 } == 70 + 6)
+  }
+
+  @Test("an entry in a row beyond the pack table tells of no place, and is damage")
+  func madeUpRow() throws {
+    let pack = try fixture.putPack()
+    let id = fixture.randomID()
+    let name = fixture.nextName()
+    let entry = fixture.entry(id, pack: 7, offset: 64)
+    #expect(
+      try fixture.store.put(
+        IndexMergeFixture.segment(name),
+        IndexSegmentLayout.encode(packs: [pack], entries: [entry])))
+    let session = try fixture.session()
+    let index = try ChunkIndex(session: session, memory: 1 << 20)
+    #expect(try index.locations(of: id, doubtful: true) == [])
+    let report = DamageReport()
+    try IndexCheck(session: session, index: index, report: report, interruption: Interruption())
+      .run()
+    #expect(report.damages().map(\.object) == ["index/\(name)"])
   }
 
   @Test("IDs that are not as hashes are take more pages, and are found")

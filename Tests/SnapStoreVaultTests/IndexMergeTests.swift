@@ -98,11 +98,13 @@ struct IndexMergeTests {
     #expect(try fixture.directory.read(path) == bytes)
   }
 
-  @Test("entries that are not in order, though their checksums are right, are not merged")
-  func unordered() throws {
+  @Test(
+    "entries not in order, or of no pack, though their checksums are right, are not merged",
+    arguments: [(ids: [9, 3], pack: 0), (ids: [3, 9], pack: 1)] as [(ids: [UInt64], pack: UInt32)])
+  func wrongEntries(ids: [UInt64], pack row: UInt32) throws {
     let names = try fixture.putSegments(8)
     let pack = try fixture.putPack()
-    let entries = [9, 3].map { fixture.entry(ChunkID($0, 0, 0, 0), pack: 0, offset: 64) }
+    let entries = ids.map { fixture.entry(ChunkID($0, 0, 0, 0), pack: row, offset: 64) }
     let name = fixture.nextName()
     #expect(
       try fixture.store.put(

@@ -101,6 +101,21 @@ struct JobHistoryTests {
     #expect(try #require(ended) < #require(withdrawn))
   }
 
+  @Test("a job that ends while its beginning is read was not killed")
+  func endsMeanwhile() throws {
+    let job = try Run(.verify, in: vault)
+    let begun = ObjectName(folder: VaultFolder.jobs, key: "\(job.id).begun")
+    let hasEnded = Lock(false)
+    let observed = ObservedStore(vault.store) { [vault] event in
+      guard case .read(begun, _) = event, !hasEnded.withLock({ $0 }) else { return }
+      hasEnded.withLock { $0 = true }
+      try job.end(.init(time: vault.now(), code: 0))
+    }
+    let jobs = try JobHistory(vault.through(observed)).jobs
+    #expect(hasEnded.withLock { $0 })
+    #expect(jobs.count == 1 && jobs[0].isRunning && !jobs[0].hasFailed)
+  }
+
   @Test("another run is seen, jobs of other kinds and runs that ended are not")
   func others() throws {
     let first = try Run(.run, in: vault)
