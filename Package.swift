@@ -110,7 +110,10 @@ let package = Package(
       swiftSettings: settings),
     .testTarget(
       name: "SnapStoreCommandsTests",
-      dependencies: ["SnapStoreCommands", "SnapStoreIO", "SnapStoreTestSupport", "snapstore"],
+      dependencies: [
+        "SnapStoreCommands", "SnapStoreDisks", "SnapStoreFormat", "SnapStoreIO",
+        "SnapStoreTestSupport", "SnapStoreVault", "snapstore", system,
+      ],
       exclude: ["Golden"], swiftSettings: settings),
 
     .target(

@@ -5,7 +5,7 @@ internal import SnapStoreIO
 internal import SnapStoreVault
 
 /// The exit codes of the program (sysexits.h).
-enum ExitStatus: Int32, CaseIterable {
+package enum ExitStatus: Int32, CaseIterable {
   case done = 0
   case wrongUsage = 64
   case damagedData = 65
@@ -44,8 +44,8 @@ enum ExitStatus: Int32, CaseIterable {
 
 /// Any error as the person sees it: one sentence, perhaps a hint, and an exit code. The one place
 /// where the errors of all modules are given their codes.
-struct Failure: Error, Equatable {
-  var code: ExitStatus
+package struct Failure: Error, Equatable {
+  package var code: ExitStatus
   var message: String
   var hint: String?
 
@@ -55,7 +55,7 @@ struct Failure: Error, Equatable {
     self.hint = hint
   }
 
-  init(_ error: any Error) {
+  package init(_ error: any Error) {
     switch error {
     case let error as Failure: self = error
     case let error as VaultError: self.init(Self.code(error), error.message, hint: error.hint)

@@ -1,4 +1,5 @@
 import Foundation
+import SnapStoreFormat
 import SnapStoreTestSupport
 import Testing
 
@@ -22,6 +23,7 @@ struct BadInputTests {
     let result = try snapstore.run(arguments)
     vault.expectClear(result, [code], "\(arguments)", sourceLocation: sourceLocation)
     #expect(result.errors.contains(text), "\(result.errors)", sourceLocation: sourceLocation)
+    #expect(!result.errors.contains("\u{1B}"), sourceLocation: sourceLocation)
     #expect(result.output.isEmpty, sourceLocation: sourceLocation)
   }
 
@@ -88,6 +90,33 @@ struct BadInputTests {
     try expect(["backup", "--vault", "v", ".img"], 64, "can't be a disk's name")
     try expect(["backup", "--vault", "v", "x=none.img"], 66, "there is nothing at none.img")
     try expect(["backup", "--vault", "v", "v/vault"], 66, "inside of the vault")
+  }
+
+  @Test("what a path or a vault says does not move a terminal's cursor")
+  func controlCharacters() throws {
+    let text = "a\u{1B}[2J"
+    try snapstore.write(text, [1])
+    let backup = ["backup", "--vault", "v", "--vm", "m", "x=\(text)"]
+    #expect(try snapstore.run(backup).status == 0)
+    try snapstore.remove(text)
+    try expect(backup, 66, #"there is nothing at a\u{1B}[2J"#)
+    let vaultBytes = try snapstore.read("v/vault")
+    var descriptor = try VaultDescriptor(decoding: vaultBytes.rawSpan)
+    descriptor.region = text
+    try snapstore.write("v/vault", descriptor.encoded())
+    let path = "v/points/\(vault.points[0].id)"
+    let pointBytes = try snapstore.read("\(path).1")
+    var point = try RecoveryPoint(decoding: pointBytes.rawSpan)
+    point.evidence = text
+    for copy in 1...2 { try snapstore.write("\(path).\(copy)", point.encoded()) }
+    for command in [
+      ["show", "latest", "--vm", "m"], ["show", vault.points[0].id], ["jobs"], ["vault", "info"],
+    ] {
+      let result = try snapstore.run(command + ["--vault", "v"])
+      #expect(result.status == 0, "\(result.errors)")
+      #expect(result.output.contains(#"a\u{1B}[2J"#), "\(result.output)")
+      #expect(!result.output.contains("\u{1B}"), "\(command)")
+    }
   }
 
   @Test("a restore to what exists: a file, a directory with the file, a link to nothing")

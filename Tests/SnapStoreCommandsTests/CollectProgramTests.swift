@@ -73,6 +73,17 @@ struct CollectProgramTests {
     #expect(text.status == 0 && text.output.contains("\n0 packs deleted, 0 B"), "\(text.output)")
   }
 
+  @Test("what is of no use may stay where --max-dead allows it")
+  func maximumDead() throws {
+    #expect(try run("point", "delete", vault.points[0].id, "--now", "--yes").status == 0)
+    let tolerant = try run("collect", "--max-dead", "50", "--json").object()
+    #expect(tolerant["copied_bytes"] as? Int == 0)
+    #expect(try #require(tolerant["dead_bytes"] as? Int) > 100_000)
+    let strict = try run("collect", "--max-dead", "0", "--json").object()
+    #expect(try #require(strict["copied_bytes"] as? Int) > 0)
+    #expect(strict["dead_bytes"] as? Int == 0)
+  }
+
   @Test("wrong use is said in a sentence")
   func wrongUse() throws {
     let id = vault.points[0].id

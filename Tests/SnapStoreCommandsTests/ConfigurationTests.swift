@@ -48,6 +48,16 @@ struct ConfigurationTests {
     #expect(try vault().contains("vault create"))
   }
 
+  @Test("where none is named, it is the one in /etc")
+  func place() throws {
+    let strace = ["/usr/bin/strace", "-f", "-o", snapstore.path("trace"), "-e", "trace=openat"]
+    _ = try snapstore.start(
+      ["points"], through: strace + ["/usr/bin/env", "-u", "SNAPSTORE_CONFIG"]
+    ).wait()
+    let trace = String(decoding: try snapstore.read("trace"), as: UTF8.self)
+    #expect(trace.contains("\"/etc/snapstore/snapstore.toml\""), "\(trace)")
+  }
+
   @Test("one that is named must be there, and be a file")
   func absent() throws {
     let missing = try vault(config: "missing.toml")
@@ -113,6 +123,8 @@ struct ConfigurationTests {
       #expect(answer.hasPrefix("77 snapstore: error: others than its owner may write"))
       #expect(answer.contains("hint: chmod go-w c.toml"))
     }
+    try write("", mode: 0o666, to: "c\u{1B}[0m")
+    #expect(try vault(config: "c\u{1B}[0m").contains(#"hint: chmod go-w c\u{1B}[0m"#))
     try write("vault = '\(snapstore.path("configured"))'", mode: 0o600)
     #expect(try vault() == "configured")
   }

@@ -68,4 +68,26 @@ struct FakeClockTests {
     let next = try backup(at: "2026-03-20 02:00")
     #expect((next["warnings"] as? [String])?.isEmpty == true)
   }
+
+  @Test("what was pruned is gone for ever after as long as was said", arguments: [false, true])
+  func softDelete(byPolicy: Bool) throws {
+    for day in 10...12 { _ = try backup(at: "2026-03-\(day) 02:00") }
+    let keep = ["--keep-last", "2", "--soft-delete", "1h"]
+    if byPolicy {
+      for arguments in [
+        ["policy", "set", "gold"] + keep,
+        ["policy", "assign", "gold", "--vm", "disk", "--data-disk", "disk.img"],
+      ] {
+        #expect(try snapstore.run(arguments + ["--vault", "v"]).status == 0)
+      }
+    }
+    let pruned = try snapstore.run(
+      ["prune", "--vault", "v"] + (byPolicy ? [] : keep),
+      environment: try FakeClock.environment(at: "2026-03-12 03:00"))
+    #expect(pruned.status == 0 && pruned.output.contains("Deleted 1 point"), "\(pruned.errors)")
+    for (time, count) in [("03:30", 0), ("05:00", 1)] {
+      let collected = try run("collect", at: "2026-03-12 \(time)").object()
+      #expect(collected["deleted_points"] as? Int == count, "\(time)")
+    }
+  }
 }

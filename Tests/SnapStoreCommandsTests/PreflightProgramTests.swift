@@ -19,6 +19,12 @@ struct PreflightProgramTests {
     return path
   }
 
+  private func configure(_ text: String) throws {
+    try snapstore.write("c.toml", Array(text.utf8))
+    try FileManager.default.setAttributes(
+      [.posixPermissions: 0o644], ofItemAtPath: snapstore.path("c.toml"))
+  }
+
   private func findings(_ result: ProgramRun.Result) throws -> [[String: Any]] {
     #expect(result.errors == "")
     return try #require(try result.json().first as? [[String: Any]])
@@ -109,6 +115,27 @@ struct PreflightProgramTests {
     #expect(
       try problems(["--vault", "v", "--allow-cross-region"], environment: there)
         == (["vault_region warn"], 0))
+    try configure("region = 'south'\n")
+    #expect(try snapstore.run(backup, environment: ["SNAPSTORE_CONFIG": "c.toml"]).status == 77)
+  }
+
+  @Test("a run makes no backup in a vault of another region, unless it is allowed")
+  func regionOfRun() throws {
+    for arguments in [
+      ["policy", "set", "gold", "--schedule", "daily 02:00", "--keep-last", "2"],
+      ["policy", "assign", "gold", "--vm", "web", "--os-disk", "disk.img"],
+    ] {
+      #expect(try snapstore.run(arguments + ["--vault", "v"]).status == 0)
+    }
+    for (more, status, pointCount) in [([], 77, 0), (["--allow-cross-region"], 0, 1)]
+      as [([String], Int32, Int)]
+    {
+      let result = try snapstore.run(
+        ["run", "--vault", "v"] + more, environment: ["SNAPSTORE_REGION": "south"])
+      #expect(result.status == status, "\(result.errors)")
+      let points = try snapstore("points", "--vault", "v", "--json").json().first as? [Any]
+      #expect(points?.count == pointCount)
+    }
   }
 
   @Test("a mistake in the configuration keeps nobody from a restore, but from a backup")
@@ -116,9 +143,7 @@ struct PreflightProgramTests {
     let backup = ["backup", "--vault", "v", "disk.img"]
     #expect(
       try snapstore.run(backup, environment: ["SNAPSTORE_REGION": "north"]).status == 0)
-    try snapstore.write("c.toml", Array("reggion = 'north'\n".utf8))
-    try FileManager.default.setAttributes(
-      [.posixPermissions: 0o644], ofItemAtPath: snapstore.path("c.toml"))
+    try configure("reggion = 'north'\n")
     let environment = ["SNAPSTORE_CONFIG": "c.toml"]
     let refused = try snapstore.run(backup, environment: environment)
     #expect(refused.status == 64)

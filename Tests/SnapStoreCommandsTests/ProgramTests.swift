@@ -122,6 +122,44 @@ struct ProgramTests {
     #expect(info["chunk_hash"] as? String == "sha256-tree16k")
   }
 
+  @Test("a vault is made as the options say")
+  func vaultOptions() throws {
+    let options = [
+      "--chunk-hash", "xxh3-128", "--compression", "zstd:7", "--chunking", "fixed:64K",
+    ]
+    #expect(try snapstore.run(["vault", "create", "v"] + options).status == 0)
+    let info = try snapstore("vault", "info", "--vault", "v", "--json").object()
+    #expect(info["chunk_hash"] as? String == "xxh3-128")
+    #expect(info["compression"] as? String == "zstd:7")
+    #expect(info["chunking"] as? String == "fixed:65536")
+  }
+
+  @Test("a backup may have a compression of its own; the vault then says that it has that codec")
+  func ownCompression() throws {
+    #expect(try snapstore("vault", "create", "v").status == 0)
+    let backup = ["backup", "--vault", "v", "disk.img"]
+    #expect(try snapstore.run(backup).status == 0)
+    let feature = snapstore.path("v/features/zstd")
+    #expect(!FileManager.default.fileExists(atPath: feature))
+    #expect(try snapstore.run(backup + ["--compression", "zstd"]).status == 0)
+    #expect(FileManager.default.fileExists(atPath: feature))
+  }
+
+  /// The linker tells of each function of a library when it is called for the first time.
+  @Test("what was compressed is decoded and compared, unless --no-verify-writes is given")
+  func writesAreVerified() throws {
+    try snapstore.write("text.img", (0..<200_000).map { UInt8($0 % 7) })
+    for (more, isVerified) in [([], true), (["--no-verify-writes"], false)] {
+      #expect(try snapstore("vault", "create", "v").status == 0)
+      let backup = try snapstore.run(
+        ["backup", "--vault", "v", "text.img"] + more, environment: ["LD_DEBUG": "bindings"])
+      #expect(backup.status == 0)
+      #expect(backup.errors.contains("`LZ4_compress_default'"), "\(backup.errors)")
+      #expect(backup.errors.contains("`LZ4_decompress_safe'") == isVerified)
+      try snapstore.remove("v")
+    }
+  }
+
   @Test("for people: aligned tables and a summary")
   func tables() throws {
     #expect(try snapstore("vault", "create", "v").status == 0)

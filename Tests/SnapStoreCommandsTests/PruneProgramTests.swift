@@ -15,8 +15,8 @@ struct PruneProgramTests {
     try snapstore.run(arguments + ["--vault", "v"])
   }
 
-  private func listed() throws -> [String] {
-    let list = try run("points", "--json").json().first
+  private func listed(_ more: String...) throws -> [String] {
+    let list = try snapstore.run(["points", "--json", "--vault", "v"] + more).json().first
     return try #require(list as? [[String: Any]]).compactMap { $0["point"] as? String }
   }
 
@@ -64,6 +64,15 @@ struct PruneProgramTests {
     #expect(try listed() == ids)
     #expect(try run("prune", "--keep-last", "1", "--yes").status == 0)
     #expect(try listed() == [ids[3]])
+  }
+
+  @Test("only the machine that is named is pruned, and it must be one that has points")
+  func named() throws {
+    for _ in 0..<2 { #expect(try run("backup", "--vm", "other", "disk.img").status == 0) }
+    #expect(try run("prune", "--vm", "disk", "--keep-last", "1", "--yes").status == 0)
+    #expect(try listed("--vm", "disk").count == 1)
+    #expect(try listed("--vm", "other").count == 2)
+    vault.expectClear(try run("prune", "--vm", "typo", "--keep-last", "1"), [66], "a typing error")
   }
 
   @Test("a machine's policy says what is kept and for how long the rest comes back")

@@ -106,6 +106,18 @@ struct RunProgramTests {
     #expect(later.status == 0, "\(later.errors)")
   }
 
+  @Test("a machine whose record can't be read has failed, and the others are backed up")
+  func unreadableMachine() throws {
+    for machine in ["a", "b"] { try protect(machine) }
+    for copy in 1...2 { try snapstore.write("v/machines/b-00000001.\(copy)", [1, 2, 3]) }
+    let result = try run("run", at: "2026-03-02 03:00")
+    #expect(result.status == 65, "\(result.errors)")
+    let machines = try machines(result)
+    #expect(machines["a"]?["point"] is String)
+    let failures = try #require(machines["b"]?["failures"] as? [[String: Any]])
+    #expect(failures.map { $0["code"] as? Int } == [65])
+  }
+
   @Test("hooks hear of each job, and of a vault that is not there")
   func hooks() throws {
     for machine in ["a", "b"] { try protect(machine) }
@@ -193,6 +205,7 @@ struct RunProgramTests {
     #expect(try result.object()["collected"] as? Bool == false)
     let wrong = try run("run", "--vm", "x", at: "2026-03-02 03:00")
     #expect(wrong.status == 66 && wrong.errors.contains("machine x"), "\(wrong.errors)")
+    #expect(kinds(try jobs("--failed", at: "2026-03-02 04:00")) == ["run - failed"])
   }
 
   @Test("no two runs at once")

@@ -100,6 +100,28 @@ import Testing
     }
   }
 
+  @Test("--jobs and --memory say how many threads compute")
+  func threads() throws {
+    for words in [
+      ["policy", "set", "gold", "--schedule", "daily 02:00", "--keep-last", "9"],
+      ["policy", "assign", "gold", "--vm", "web", "--data-disk", "disk.img"],
+    ] {
+      #expect(try snapstore.run(words + ["--vault", "v"]).status == 0)
+    }
+    let strace = [
+      "/usr/bin/strace", "-f", "-qq", "-o", snapstore.path("trace"), "-e", "trace=clone3,clone",
+    ]
+    // The memory that it takes by itself is not enough for so many.
+    for command in ["run", "backup"] {
+      let result = try snapstore.start(
+        [command, "--vm", "web", "--jobs", "60", "--memory", "1G", "--vault", "v"], through: strace
+      ).wait()
+      #expect(result.status == 0, "\(result.errors)")
+      let trace = String(decoding: try snapstore.read("trace"), as: UTF8.self)
+      #expect(trace.matches(of: /clone3?\(/).count > 70, "\(trace)")
+    }
+  }
+
   @Test("streams that are closed do no harm", arguments: ["<&-", ">&-", "2>&-", "<&- >&- 2>&-"])
   func closedStreams(streams: String) throws {
     let result = try run(
@@ -140,6 +162,46 @@ import Testing
       """
     let result = try run(["backup", "--vault", "v", "disk.img"], after: script)
     #expect(result.status == 0, "\(result.errors)")
+  }
+
+  @Test(
+    "told to end in the middle, it ends as interrupted, with nothing half done",
+    arguments: [
+      (["restore", "--point", "latest", "--to", "out"], "v/packs"), (["verify"], "v/packs"),
+      (["collect"], "v/packs"), (["run"], "v/packs"), (["run", "--vm", "web"], "disk.img"),
+      (["prune", "--vm", "disk", "--keep-last", "1", "--yes"], "v/tombstones"),
+    ])
+  func interrupted(arguments: [String], slow place: String) throws {
+    for _ in 0..<3 { #expect(try snapstore("backup", "--vault", "v", "disk.img").status == 0) }
+    // Without a schedule nothing is due but a collection.
+    let schedule = place == "disk.img" ? ["--schedule", "daily 02:00"] : []
+    for words in [
+      ["policy", "set", "gold", "--keep-last", "9"] + schedule,
+      ["policy", "assign", "gold", "--vm", "web", "--data-disk", "disk.img"],
+    ] {
+      #expect(try snapstore.run(words + ["--vault", "v"]).status == 0)
+    }
+    let packs = try snapstore.directory.names("v/packs").map { "v/packs/\($0)" }
+    let paths = place == "v/packs" ? packs : [place]
+    let strace =
+      ["/usr/bin/strace", "-f", "-qq", "-o", "/dev/null"]
+      + paths.flatMap { ["-P", snapstore.path($0)] }
+      + ["-e", "inject=pread64,preadv,preadv2,fsync:delay_enter=800000:when=1"]
+    let jobCount = try snapstore.directory.names("v/jobs").count
+    let running = try snapstore.start(
+      arguments + ["--vault", "v"],
+      through: strace + ["/bin/sh", "-c", #"echo $$ > pid; exec "$@""#, "sh"])
+    while running.isRunning, try snapstore.directory.names("v/jobs").count == jobCount {}
+    let number = String(decoding: try snapstore.read("pid"), as: UTF8.self)
+    kill(try #require(Int32(number.trimmingCharacters(in: .newlines))), SIGTERM)
+    let result = try running.wait()
+    #expect(result.status == 130, "\(result.errors)")
+    #expect(result.errors.hasPrefix("snapstore: error: interrupted\n"), "\(result.errors)")
+    #expect(!FileManager.default.fileExists(atPath: snapstore.path("out")))
+    let points = try snapstore("points", "--vault", "v", "--json").json().first as? [Any]
+    // None was made; of the two that were to go, at most one is gone.
+    let count = try #require(points?.count)
+    #expect(count == 3 || count == 2 && arguments[0] == "prune", "\(count)")
   }
 
   @Test("a pipe that makes nobody wait gets all of its output", .timeLimit(.minutes(4)))

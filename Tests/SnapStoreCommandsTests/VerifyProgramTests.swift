@@ -32,6 +32,7 @@ struct VerifyProgramTests {
     let points = try snapstore("points", "--vault", "v", "--json").json()
     let point = try #require((points.first as? [[String: Any]])?.first)
     #expect((point["verified_at"] as? String)?.hasSuffix("Z") == true)
+    var readBytes: [Int] = []
     for arguments in [
       ["--quick"], ["--point", "latest"], ["--point", "latest", "--vm", "disk"], [],
     ] {
@@ -44,7 +45,10 @@ struct VerifyProgramTests {
         ])
       #expect(summary["points"] as? Int == 1)
       #expect((summary["damaged"] as? [Any])?.isEmpty == true)
+      readBytes.append(try #require(summary["read_bytes"] as? Int))
     }
+    #expect(readBytes[0] < content.count / 10, "a quick one reads no data")
+    #expect(readBytes[3] > content.count)
   }
 
   @Test("damage: exit code 65, who loses what; the next backup heals it")
@@ -68,6 +72,10 @@ struct VerifyProgramTests {
     #expect(text.status == 65)
     #expect(text.output.contains("disk disk: bytes \(range["offset"] ?? -1) to "))
     #expect(text.output.contains("Back the machines up again now"))
+    let failed = try snapstore("jobs", "--vault", "v", "--failed", "--json").json().first
+    let jobs = try #require(failed as? [[String: Any]])
+    #expect(jobs.count == 3)
+    #expect(jobs.allSatisfy { $0["kind"] as? String == "verify" && $0["code"] as? Int == 65 })
 
     #expect(try snapstore("backup", "--vault", "v", "disk.img").status == 0)
     let healed = try snapstore("verify", "--vault", "v")
