@@ -69,6 +69,13 @@ import Testing
     #expect(Self.compress(DiskImage(seed: 3, [.compressible(100_000)]).bytes, compression) != nil)
   }
 
+  @Test func aHigherLevelIsSmaller() throws {
+    let raw = DiskImage(seed: 3, [.compressible(262_144)]).bytes
+    let low = try #require(Self.compress(raw, .zstd(level: 1)))
+    let high = try #require(Self.compress(raw, .zstd(level: 19)))
+    #expect(high.count < low.count)
+  }
+
   @Test(arguments: compressions) func anotherLengthIsRefused(_ compression: Compression) throws {
     let raw = DiskImage(seed: 3, [.compressible(50_000)]).bytes
     let stored = try #require(Self.compress(raw, compression))

@@ -5,6 +5,8 @@ import Testing
 /// A small encoded object, and how it is decoded.
 struct Encoding: Sendable, CustomTestStringConvertible {
   var name: String
+  /// Of an object that is decoded as what it is.
+  var kind: ObjectKind?
   var bytes: @Sendable () throws -> [UInt8]
   var decode: @Sendable ([UInt8]) throws(FormatError) -> Void
 
@@ -15,51 +17,51 @@ struct Encoding: Sendable, CustomTestStringConvertible {
       (bytes) throws(FormatError) in
       _ = try SectionedObject(decoding: bytes.rawSpan, expecting: .vault)
     },
-    Encoding(name: "descriptor", bytes: { try Sample.descriptor().encoded() }) {
+    Encoding(name: "descriptor", kind: .vault, bytes: { try Sample.descriptor().encoded() }) {
       (bytes) throws(FormatError) in _ = try VaultDescriptor(decoding: bytes.rawSpan)
     },
-    Encoding(name: "point", bytes: { try Sample.point().encoded() }) {
+    Encoding(name: "point", kind: .point, bytes: { try Sample.point().encoded() }) {
       (bytes) throws(FormatError) in _ = try RecoveryPoint(decoding: bytes.rawSpan)
     },
     Encoding(
-      name: "point with signals",
+      name: "point with signals", kind: .point,
       bytes: {
         var point = try Sample.point()
         point.signals = Sample.signals
         return point.encoded()
       }
     ) { (bytes) throws(FormatError) in _ = try RecoveryPoint(decoding: bytes.rawSpan) },
-    Encoding(name: "session", bytes: { Sample.sessionRecord.encoded() }) {
+    Encoding(name: "session", kind: .session, bytes: { Sample.sessionRecord.encoded() }) {
       (bytes) throws(FormatError) in _ = try SessionRecord(decoding: bytes.rawSpan)
     },
-    Encoding(name: "outcome", bytes: { Sample.outcome.encoded() }) {
+    Encoding(name: "outcome", kind: .outcome, bytes: { Sample.outcome.encoded() }) {
       (bytes) throws(FormatError) in _ = try SessionOutcome(decoding: bytes.rawSpan)
     },
-    Encoding(name: "damage", bytes: { Sample.damage.encoded() }) {
+    Encoding(name: "damage", kind: .damage, bytes: { Sample.damage.encoded() }) {
       (bytes) throws(FormatError) in _ = try DamageRecord(decoding: bytes.rawSpan)
     },
-    Encoding(name: "verification", bytes: { Sample.verification.encoded() }) {
+    Encoding(name: "verification", kind: .verification, bytes: { Sample.verification.encoded() }) {
       (bytes) throws(FormatError) in _ = try VerificationRecord(decoding: bytes.rawSpan)
     },
-    Encoding(name: "epoch", bytes: { Sample.epoch.encoded() }) {
+    Encoding(name: "epoch", kind: .epoch, bytes: { Sample.epoch.encoded() }) {
       (bytes) throws(FormatError) in _ = try EpochRecord(decoding: bytes.rawSpan)
     },
-    Encoding(name: "tombstone", bytes: { try Sample.tombstone().encoded() }) {
+    Encoding(name: "tombstone", kind: .tombstone, bytes: { try Sample.tombstone().encoded() }) {
       (bytes) throws(FormatError) in _ = try TombstoneRecord(decoding: bytes.rawSpan)
     },
-    Encoding(name: "policy", bytes: { try Sample.policy().encoded() }) {
+    Encoding(name: "policy", kind: .policy, bytes: { try Sample.policy().encoded() }) {
       (bytes) throws(FormatError) in _ = try PolicyRecord(decoding: bytes.rawSpan)
     },
-    Encoding(name: "machine", bytes: { try Sample.machine().encoded() }) {
+    Encoding(name: "machine", kind: .machine, bytes: { try Sample.machine().encoded() }) {
       (bytes) throws(FormatError) in _ = try MachineRecord(decoding: bytes.rawSpan)
     },
-    Encoding(name: "pin", bytes: { Sample.pin.encoded() }) {
+    Encoding(name: "pin", kind: .pin, bytes: { Sample.pin.encoded() }) {
       (bytes) throws(FormatError) in _ = try PinRecord(decoding: bytes.rawSpan)
     },
-    Encoding(name: "review", bytes: { Sample.review.encoded() }) {
+    Encoding(name: "review", kind: .review, bytes: { Sample.review.encoded() }) {
       (bytes) throws(FormatError) in _ = try ReviewRecord(decoding: bytes.rawSpan)
     },
-    Encoding(name: "jobs", bytes: { try Sample.jobs().encoded() }) {
+    Encoding(name: "jobs", kind: .jobs, bytes: { try Sample.jobs().encoded() }) {
       (bytes) throws(FormatError) in _ = try JobsObject(decoding: bytes.rawSpan)
     },
     Encoding(name: "record head", bytes: { Sample.encoded(Sample.record) }) {

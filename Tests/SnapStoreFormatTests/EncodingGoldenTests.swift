@@ -209,5 +209,13 @@ import Testing
     #expect(FormatLimit.block == 4096 && FormatLimit.extent == 4 << 20)
     #expect(FormatLimit.minimumChunk == 16384 && FormatLimit.maximumChunk == 262_144)
     #expect(FormatLimit.mapFanOut == 64 && FormatLimit.zeroRun == 16384)
+    #expect(FormatLimit.recordPayload == 262_144 && FormatLimit.storedPayload == 266_240)
+    #expect(FormatLimit.text == 65536 && FormatLimit.smallObject == 67_108_864)
+    #expect(PackLayout.maximumByteCount == 268_435_456 && ObjectHeader.maximumSections == 1024)
+    #expect(RecoveryPoint.maximumDisks == 4096 && PointSignals.maximumRules == 64)
+    #expect(EpochRecord.maximumPacks == 1_048_576 && DamageRecord.maximumFindings == 65536)
+    #expect(VerificationRecord.maximumPoints == 1_048_576 && JobsObject.maximumJobs == 4096)
+    #expect(JobRecord.End.maximumWarnings == 8 && JobRecord.End.maximumFigures == 64)
+    #expect(JobRecord.End.maximumText == 1024)
   }
 }

@@ -209,6 +209,45 @@ import Testing
     }
   }
 
+  /// It has no content of its own: taken for one that was backed up, it would be all zeros.
+  @Test func aDiskThatWasLeftOutIsUnsupported() throws {
+    // Count, length, name, role: then the state.
+    let offset = 8 + 8 + (8 + 4) + 4
+    for (state, expected) in [(1, .accepted), (2, .unsupported)] as [(UInt32, Refusal)] {
+      let bytes = try Self.rewriting(try Sample.point().encoded(), .point, section: 3) {
+        $0.put(state, at: offset)
+      }
+      let refusal = Refusal.of { () throws(FormatError) in
+        _ = try RecoveryPoint(decoding: bytes.rawSpan)
+      }
+      #expect(refusal == expected, "\(state)")
+    }
+  }
+
+  /// A later version may have another reason not to rely on a point's time.
+  @Test func unknownSuspicionsOfClocksAreUnsupported() throws {
+    var point = try Sample.point()
+    point.clock = PointClock(vaultTime: Sample.time)
+    let bytes = try Self.rewriting(point.encoded(), .point, section: 7) {
+      $0.put(UInt32(3), at: 12)
+    }
+    #expect(
+      Refusal.of { () throws(FormatError) in _ = try RecoveryPoint(decoding: bytes.rawSpan) }
+        == .unsupported)
+  }
+
+  @Test func aSessionLeansOn1024PointsAtMost() {
+    var session = Sample.sessionRecord
+    for (count, expected) in [(1024, .accepted), (1025, .damaged)] as [(Int, Refusal)] {
+      session.leansOn = Array(repeating: Sample.pointID, count: count)
+      let bytes = session.encoded()
+      let refusal = Refusal.of { () throws(FormatError) in
+        _ = try SessionRecord(decoding: bytes.rawSpan)
+      }
+      #expect(refusal == expected, "\(count)")
+    }
+  }
+
   @Test func unknownPurposesVerdictsAndConsistencies() throws {
     let session = try Self.rewriting(
       Sample.sessionRecord.encoded(), .session, section: 1

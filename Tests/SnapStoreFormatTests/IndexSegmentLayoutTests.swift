@@ -91,11 +91,13 @@ struct DecodedSegment {
   /// The first page of a segment that says to be `length` bytes long, with free counts and pages.
   static func sections(
     length: UInt64, entries: UInt64, blocks: UInt64, entryBytes: UInt64, filterBytes: UInt64,
-    packBytes: UInt64 = 0, entriesOffset: UInt64 = 4096, extra: [SectionEntry] = []
+    countBytes: Int = 16, packBytes: UInt64 = 0, entriesOffset: UInt64 = 4096,
+    extra: [SectionEntry] = []
   ) throws(FormatError) -> IndexSegmentLayout {
     var counts = ByteWriter()
     counts.append(entries)
     counts.append(blocks)
+    counts.appendZeros(countBytes - counts.count)
     let headLength = UInt64(64 + (4 + extra.count) * 40)
     func row(_ type: UInt32, _ offset: UInt64, _ length: UInt64, _ checksum: UInt64)
       -> SectionEntry
@@ -104,8 +106,9 @@ struct DecodedSegment {
     }
     let table =
       [
-        row(1, headLength, 16, Checksum.of(counts.bytes.rawSpan)),
-        row(2, headLength + 16, packBytes, 0), row(3, entriesOffset, entryBytes, 0),
+        row(1, headLength, UInt64(countBytes), Checksum.of(counts.bytes.rawSpan)),
+        row(2, headLength + UInt64(countBytes), packBytes, 0),
+        row(3, entriesOffset, entryBytes, 0),
         row(4, entriesOffset + entryBytes, filterBytes, 0),
       ] + extra
     let header = ObjectHeader(kind: .indexSegment, objectLength: length, table: table)
@@ -165,6 +168,29 @@ struct DecodedSegment {
           packBytes: bytes, entriesOffset: offset)
       }
       #expect(refusal == expected, "\(bytes)")
+    }
+  }
+
+  /// They are read at once, however many bytes the table says they have.
+  @Test func theCountsHave16Bytes() {
+    for (bytes, expected) in [(16, .accepted), (24, .damaged), (1024, .damaged)]
+      as [(Int, Refusal)]
+    {
+      let refusal = Refusal.of { () throws(FormatError) in
+        _ = try Self.sections(
+          length: 12288, entries: 1, blocks: 1, entryBytes: 4096, filterBytes: 4096,
+          countBytes: bytes)
+      }
+      #expect(refusal == expected, "\(bytes)")
+    }
+  }
+
+  @Test func ofTwoSectionsOfOneTypeTheFirstCounts() throws {
+    for type in IndexSegmentLayout.SectionType.all {
+      let extra = SectionEntry(type: type, flags: 1, offset: 12288, length: 0, checksum: 0)
+      let layout = try Self.sections(
+        length: 12288, entries: 1, blocks: 1, entryBytes: 4096, filterBytes: 4096, extra: [extra])
+      #expect(layout.entriesOffset == 4096 && layout.filterOffset == 8192, "\(type)")
     }
   }
 

@@ -106,6 +106,16 @@ struct DecodedPack {
     #expect(Self.refusal(of: Self.trailer([(1, 1, identity + [0]), (2, 1, [])])) == .damaged)
   }
 
+  @Test func ofTwoSectionsOfOneTypeTheFirstCounts() throws {
+    let row = Self.row(offset: 1 << 40)
+    let bytes = Self.trailer([
+      (1, 1, Self.identity), (2, 1, []), (1, 1, [UInt8](repeating: 8, count: 40)), (2, 1, row),
+    ])
+    let pack = try DecodedPack(bytes)
+    #expect(pack.identity.vault.bytes == [UInt8](repeating: 7, count: 16))
+    #expect(pack.directory.isEmpty)
+  }
+
   @Test func anotherVersionIsUnsupported() throws {
     let bytes = try Sample.pack()
     for place in [12, bytes.count - 64 + 12] {
@@ -175,6 +185,8 @@ struct DecodedPack {
     #expect(head { $0[6] = 1 } == .unsupported, "key ID")
     #expect(head { $0.put(UInt64(262_145), at: 8) } == .damaged, "raw length")
     #expect(head { $0.put(UInt64.max, at: 16) } == .damaged, "stored length")
+    #expect(head { $0.put(UInt64(266_240), at: 16) } == .accepted, "stored length")
+    #expect(head { $0.put(UInt64(266_241), at: 16) } == .damaged, "stored length")
     #expect(head { $0[24] = 12 } == .unsupported, "nonce length")
     #expect(head { $0[25] = 16 } == .unsupported, "tag length")
     for place in 26..<32 { #expect(head { $0[place] = 1 } == .damaged) }
