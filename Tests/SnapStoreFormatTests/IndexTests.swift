@@ -69,6 +69,7 @@ import Testing
     #expect(entry { _ in } == .accepted)
     #expect(entry { $0.put(UInt64.max, at: 32) } == .damaged, "offset")
     #expect(entry { $0.put(PackLayout.maximumByteCount + 1, at: 32) } == .damaged, "offset")
+    #expect(entry { $0.put(UInt32(0), at: 40) } == .damaged, "raw length")
     #expect(entry { $0.put(UInt32(262_145), at: 40) } == .damaged, "raw length")
     #expect(entry { $0.put(UInt32.max, at: 44) } == .damaged, "stored length")
     #expect(entry { $0[52] = 0 } == .damaged, "kind")

@@ -163,6 +163,7 @@ struct DecodedPack {
       #expect(Self.directory(Self.row(offset: 64, stored: length), end: 1 << 40) == .damaged)
       #expect(Self.directory(Self.row(offset: 64, raw: length)) == .damaged)
     }
+    #expect(Self.directory(Self.row(offset: 64, raw: 0)) == .damaged)
     #expect(Self.directory(Self.row(offset: 64, kind: 3)) == .unsupported)
     #expect(Self.directory(Self.row(offset: 64, codec: 3)) == .unsupported)
     #expect(Self.directory(Self.row(offset: 64, reserved: 1)) == .damaged)
@@ -183,6 +184,7 @@ struct DecodedPack {
     #expect(head { $0[4] = 3 } == .unsupported, "kind")
     #expect(head { $0[5] = 3 } == .unsupported, "codec")
     #expect(head { $0[6] = 1 } == .unsupported, "key ID")
+    #expect(head { $0.put(UInt64(0), at: 8) } == .damaged, "raw length")
     #expect(head { $0.put(UInt64(262_145), at: 8) } == .damaged, "raw length")
     #expect(head { $0.put(UInt64.max, at: 16) } == .damaged, "stored length")
     #expect(head { $0.put(UInt64(266_240), at: 16) } == .accepted, "stored length")
@@ -190,6 +192,13 @@ struct DecodedPack {
     #expect(head { $0[24] = 12 } == .unsupported, "nonce length")
     #expect(head { $0[25] = 16 } == .unsupported, "tag length")
     for place in 26..<32 { #expect(head { $0[place] = 1 } == .damaged) }
+  }
+
+  /// It is not known when the header is written.
+  @Test func theHeaderSaysNoLength() throws {
+    let bytes = try Sample.pack()
+    let header = ObjectHeader(kind: .pack, objectLength: UInt64(bytes.count), table: [])
+    #expect(Self.refusal(of: header.encoded() + bytes.dropFirst(64)) == .damaged)
   }
 
   @Test func impossibleSectionCountsOfTheFooter() throws {

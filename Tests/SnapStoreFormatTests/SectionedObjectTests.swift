@@ -179,6 +179,21 @@ import Testing
     #expect(Self.decode(table + [UInt8](repeating: 0, count: 8)) == .damaged)
   }
 
+  @Test func bodiesBeginAndObjectsEndAtMultiplesOf8() {
+    let body: [UInt8] = [1, 2, 3, 4]
+    for (offset, end, expected) in [
+      (104, 112, .accepted), (108, 112, .damaged), (104, 108, .damaged),
+    ] as [(Int, Int, Refusal)] {
+      let entry = SectionEntry(
+        type: 1, flags: 1, offset: UInt64(offset), length: 4, checksum: Checksum.of(body.rawSpan))
+      let header = ObjectHeader(kind: .outcome, objectLength: UInt64(end), table: [entry])
+      var bytes = header.encoded() + SectionEntry.encode([entry])
+      bytes += [UInt8](repeating: 0, count: offset - bytes.count) + body
+      bytes += [UInt8](repeating: 0, count: end - bytes.count)
+      #expect(Self.decode(bytes) == expected, "from \(offset) to \(end)")
+    }
+  }
+
   @Test func sectionsMayNotOverlap() {
     let body: [UInt8] = [1, 2, 3, 4, 5, 6, 7, 8]
     let entries = [UInt64(144), 144].map {

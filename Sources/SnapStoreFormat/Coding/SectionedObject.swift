@@ -229,7 +229,8 @@ package struct SectionedObject: Equatable, Sendable {
     return header.encoded() + SectionEntry.encode(table) + bodies.bytes
   }
 
-  /// Checks every byte: header, table, each body, and the zeros between them.
+  /// Checks every byte: header, table, each body, and the zeros between them. Bodies begin at
+  /// multiples of 8, and the object ends at one.
   package init(decoding bytes: RawSpan, expecting expected: ObjectKind) throws(FormatError) {
     guard bytes.byteCount >= ObjectHeader.byteCount else {
       throw .damaged("is only \(bytes.byteCount) bytes long")
@@ -239,6 +240,9 @@ package struct SectionedObject: Equatable, Sendable {
     guard header.objectLength == UInt64(bytes.byteCount) else {
       throw .damaged(
         "is \(bytes.byteCount) bytes long and should be \(header.objectLength)")
+    }
+    guard bytes.byteCount.isMultiple(of: 8) else {
+      throw .damaged("ends at no multiple of 8", at: bytes.byteCount)
     }
     let tableEnd = ObjectHeader.byteCount + header.sectionCount * SectionEntry.byteCount
     guard tableEnd <= bytes.byteCount else { throw .damaged("the section table is cut off") }
@@ -251,6 +255,9 @@ package struct SectionedObject: Equatable, Sendable {
     var end = tableEnd
     for entry in table {
       let start = Int(entry.offset)
+      guard start.isMultiple(of: 8) else {
+        throw .damaged("section \(entry.type) begins at no multiple of 8", at: start)
+      }
       try Self.checkZeros(bytes, end..<start)
       end = start + Int(entry.length)
       let body = bytes.extracting(start..<end)

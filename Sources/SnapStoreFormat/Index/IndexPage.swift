@@ -42,8 +42,8 @@ package struct IndexEntry: Equatable, Sendable {
     self.kind = kind
     let codec = try Codec.known(try reader.uint8())
     try reader.zeros(2)
-    guard raw <= UInt32(FormatLimit.recordPayload), stored <= UInt32(FormatLimit.storedPayload)
-    else { throw .damaged("an index entry's length is beyond the limit") }
+    guard 1...UInt32(FormatLimit.recordPayload) ~= raw, stored <= UInt32(FormatLimit.storedPayload)
+    else { throw .damaged("an index entry's length is none that a record has") }
     record = RecordPlace(offset: UInt64(offset), rawLength: raw, storedLength: stored, codec: codec)
   }
 }

@@ -36,6 +36,7 @@ package struct PackDirectoryEntry: Equatable, Sendable {
     id = try ChunkID(from: &reader)
     let offset = try reader.uint64()
     let raw = try reader.length(limit: FormatLimit.recordPayload, of: "a raw length")
+    guard raw > 0 else { throw .damaged("a raw length is 0", at: reader.offset) }
     let stored = try reader.length(limit: FormatLimit.storedPayload, of: "a stored length")
     kind = try PackRecord.Kind.known(try reader.uint8())
     let codec = try Codec.known(try reader.uint8())
@@ -93,6 +94,9 @@ package enum PackLayout {
 
   package static func checkHeader(_ bytes: RawSpan) throws(FormatError) {
     let header = try ObjectHeader(decoding: bytes, expecting: .pack)
+    guard header.objectLength == 0 else {
+      throw .damaged("the header of a pack says a length", at: 32)
+    }
     _ = try header.table(decoding: RawSpan(), bodiesFrom: 0, to: 0)
   }
 

@@ -83,6 +83,7 @@ package struct PackRecord: Equatable, Sendable {
     codec = try Codec.known(try reader.uint8())
     guard try reader.uint16() == 0 else { throw .unsupported("has an encrypted record") }
     rawLength = try reader.length(limit: FormatLimit.recordPayload, of: "a record's raw length")
+    guard rawLength > 0 else { throw .damaged("a record's raw length is 0", at: 8) }
     storedLength = try reader.length(
       limit: FormatLimit.storedPayload, of: "a record's stored length")
     guard try reader.uint16() == 0 else {
