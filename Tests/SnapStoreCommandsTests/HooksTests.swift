@@ -22,7 +22,7 @@ struct HooksTests {
 
   private var warned: [String] { warnings.withLock { $0 } }
 
-  /// The words of a command that runs a script of the directory, which is `$HERE`. The shell is named
+  /// The words of a command that runs a script of the directory, `$HERE`. The shell is named
   /// and the script is not itself run: a process that another test starts while the script is
   /// written has it open for writing until its `exec`, and the kernel runs no file that anybody
   /// writes ("Text file busy").
