@@ -105,6 +105,23 @@ import Testing
     }
   }
 
+  @Test("a segment that can't be read may have told of more than the others do")
+  func unreadableSegmentBesideAnother() throws {
+    let fixture = try backedUp()
+    let packs = try fixture.packsBySize()
+    let (covered, entries) = try fixture.segment(overPacksAt: [try #require(packs.last)])
+    let whole = try #require(try fixture.objects("index").first)
+    try FileManager.default.removeItem(atPath: packs[0])
+    try fixture.damage(whole, at: 50)
+    let other = "\(whole.dropLast(2))99"
+    try Data(IndexSegmentLayout.encode(packs: covered, entries: entries))
+      .write(to: URL(fileURLWithPath: other))
+    let healing = try fixture.backup("\(fixture.directory.path)/disk.img")
+    #expect(healing.point.figures.newByteCount > 1_000_000)
+    _ = try fixture.restore()
+    #expect(try fixture.restored("disk") == content)
+  }
+
   /// Its records can be read, so the parent's map can be used; but nothing new may refer to them.
   @Test("a pack of map nodes that lost its end is read, and not relied on")
   func shortMapPack() throws {

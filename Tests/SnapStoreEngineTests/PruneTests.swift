@@ -3,6 +3,7 @@ import SnapStoreFormat
 import SnapStoreIO
 import SnapStoreTestSupport
 import SnapStoreVault
+import SystemPackage
 import Testing
 
 /// A vault whose machine is backed up by a clock that the test sets.
@@ -52,6 +53,17 @@ private final class Calendar {
 struct PruneTests {
   private let day = Calendar.day
   private let start = Calendar.start
+
+  @Test("where pins can't be listed, nobody takes that for none")
+  func unlistedPins() throws {
+    let fixture = try EngineFixture()
+    fixture.wrap = { store in
+      ObservedStore(store) { event in
+        if event == .list(VaultFolder.pins) { throw IOError("list", "pins", .ioError) }
+      }
+    }
+    #expect(throws: IOError.self) { try Pins(try fixture.vault()) }
+  }
 
   @Test("a season of days, pruned and collected every day")
   func season() throws {

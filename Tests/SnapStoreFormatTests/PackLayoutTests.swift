@@ -11,12 +11,7 @@ struct DecodedPack {
     let length = bytes.count
     guard length >= 2 * ObjectHeader.byteCount else { throw .damaged("too short") }
     try PackLayout.checkHeader(bytes.rawSpan.extracting(0..<64))
-    let (footer, range) = try PackLayout.tableRange(
-      footer: bytes.rawSpan.extracting((length - 64)..<length), packLength: UInt64(length))
-    let sections = try PackLayout.sections(
-      footer: footer,
-      table: bytes.rawSpan.extracting(Int(range.lowerBound)..<Int(range.upperBound)),
-      tableOffset: range.lowerBound)
+    let sections = try Self.sections(bytes)
     identity = try PackLayout.decodeIdentity(
       bytes.body(sections.identity), section: sections.identity)
     directory = try PackLayout.decodeDirectory(
@@ -31,6 +26,16 @@ struct DecodedPack {
         head.rawLength == Int(entry.record.rawLength), Checksum.of(stored) == head.storedChecksum
       else { throw .damaged("a record is not what the directory says") }
     }
+  }
+
+  static func sections(_ bytes: [UInt8]) throws(FormatError) -> PackLayout.Sections {
+    let length = bytes.count
+    let (footer, range) = try PackLayout.tableRange(
+      footer: bytes.rawSpan.extracting((length - 64)..<length), packLength: UInt64(length))
+    return try PackLayout.sections(
+      footer: footer,
+      table: bytes.rawSpan.extracting(Int(range.lowerBound)..<Int(range.upperBound)),
+      tableOffset: range.lowerBound)
   }
 }
 
@@ -114,6 +119,19 @@ struct DecodedPack {
     let pack = try DecodedPack(bytes)
     #expect(pack.identity.vault.bytes == [UInt8](repeating: 7, count: 16))
     #expect(pack.directory.isEmpty)
+  }
+
+  @Test func sectionsOfImpossibleLengthsAreRefusedBeforeTheyAreRead() throws {
+    for (identity, records, isRight) in [
+      (40, 65_536, true), (40, 65_537, false), (39, 1, false), (41, 1, false), (1 << 20, 1, false),
+    ] {
+      let bytes = Self.trailer([
+        (1, 1, [UInt8](repeating: 7, count: identity)),
+        (2, 1, [UInt8](repeating: 0, count: 64 * records)),
+      ])
+      let refusal = Refusal.of { () throws(FormatError) in _ = try DecodedPack.sections(bytes) }
+      #expect(refusal == (isRight ? .accepted : .damaged), "\(identity), \(records)")
+    }
   }
 
   @Test func anotherVersionIsUnsupported() throws {

@@ -67,6 +67,8 @@ package struct RecordPlace: Hashable, Sendable {
 
 /// What a pack says about itself: section 1 of its trailer.
 package struct PackIdentity: Equatable, Sendable {
+  static let byteCount = 40
+
   package var vault: VaultID
   package var name: SerialName
 
@@ -82,6 +84,9 @@ package struct PackIdentity: Equatable, Sendable {
 package enum PackLayout {
   /// No pack is longer: what bounds the memory that a hostile one can make a reader use.
   package static let maximumByteCount: UInt64 = 1 << 28
+  /// No pack has more records, for the same reason: its directory is read at once.
+  package static let maximumRecords = 1 << 16
+
   private enum SectionType {
     static let identity: UInt32 = 1
     static let directory: UInt32 = 2
@@ -161,6 +166,10 @@ package enum PackLayout {
     guard let identity = entries.first(where: { $0.type == SectionType.identity }),
       let directory = entries.first(where: { $0.type == SectionType.directory })
     else { throw .damaged("the pack has no directory") }
+    // Before anybody makes room for them.
+    guard identity.length == UInt64(PackIdentity.byteCount),
+      directory.length <= UInt64(maximumRecords * PackDirectoryEntry.byteCount)
+    else { throw .damaged("a section of the pack has an impossible length") }
     return Sections(identity: identity, directory: directory)
   }
 

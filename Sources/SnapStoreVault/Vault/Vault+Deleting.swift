@@ -105,7 +105,8 @@ extension Vault {
   }
 
   /// Of the records of damage that were listed before `packs` and before all that is needed was
-  /// found, those of which every finding lies in a pack that is gone, or says that there was no copy.
+  /// found, those of which every finding lies in a pack that is gone, or says that no copy was
+  /// known.
   package func deleteOldDamage(
     among listed: [SerialName], packs: Set<SerialName>
   ) throws -> UInt64 {
