@@ -42,6 +42,8 @@ package struct ChildProgram: Sendable {
 
   /// Runs it to its end. Throws where it can't be started.
   package func run(input: [UInt8]) throws(IOError) -> Outcome {
+    // Who waits for its end; without, nobody would ever know of it.
+    try Threads.require(1)
     let process = try start(input)
     let ended = DispatchSemaphore(value: 0)
     DispatchQueue(label: "snapstore.child").async {

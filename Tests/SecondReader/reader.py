@@ -401,7 +401,7 @@ def directory(data, vault, name):
     need(body(data, sections, 1) == identity, "is another pack")
     rows, end, records = body(data, sections, 2), 64, []
     need(len(rows) % 64 == 0, "the directory has half an entry")
-    need(len(rows) <= 64 << 16, "the directory has too many entries")
+    need(len(rows) <= 64 << 19, "the directory has too many entries")
     for *place, zero in struct.iter_unpack("<32sQQQBB6s", rows):
         record = Record(*place)
         need(record.kind in (1, 2) and record.codec in (0, 1, 2), "has a new kind or codec")

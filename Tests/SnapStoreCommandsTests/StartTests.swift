@@ -63,6 +63,14 @@ import Testing
     }
   }
 
+  @Test("it has as many files open as it may have, whatever the soft limit says")
+  func manyFiles() throws {
+    let result = try snapstore.start(
+      ["vault", "info", "--vault", "v"], through: ["/usr/bin/prlimit", "--nofile=8:1024"]
+    ).wait()
+    #expect(result.status == 0, "\(result.errors)")
+  }
+
   /// A user with no other processes: the limit is for all of a user's, and root has none.
   private var lonelyUser: Int { 1_000_000 + Int(getpid()) }
 
@@ -72,14 +80,16 @@ import Testing
   func fewThreads() throws {
     let folder = snapstore.path("mine")
     try FileManager.default.createDirectory(atPath: folder, withIntermediateDirectories: false)
-    for path in [folder, snapstore.path("disk.img")] {
+    let hooks = "[hooks]\nfailure = ['/bin/true']\nsuccess = ['/bin/true']\n"
+    try snapstore.write("mine/c.toml", Array(hooks.utf8))
+    for path in [folder, snapstore.path("disk.img"), snapstore.path("mine/c.toml")] {
       try FileManager.default.setAttributes(
         [.ownerAccountID: lonelyUser], ofItemAtPath: path)
     }
     func run(_ arguments: [String], threads: Int) throws -> ProgramRun.Result {
       let user = ["/usr/bin/setpriv", "--reuid=\(lonelyUser)", "--regid=65534", "--clear-groups"]
       return try snapstore.start(
-        arguments,
+        arguments, environment: ["SNAPSTORE_CONFIG": snapstore.path("mine/c.toml")],
         through: user + ["/usr/bin/prlimit", "--nproc=\(threads):\(threads)"]
       ).wait()
     }

@@ -119,17 +119,24 @@ struct CollectRecoveryTests {
     }
   }
 
-  @Test("a segment of which a page gives an error is done without, and stays")
-  func unreadableSegment() throws {
+  @Test("a segment that gives an error, or of which a page does, is replaced")
+  func unreadableSegments() throws {
+    try expectReplaced(isAll: true)
+    try expectReplaced(isAll: false)
+  }
+
+  private func expectReplaced(isAll: Bool) throws {
     let (fixture, packs, points) = try twoMachines()
     let session = try #require(packs[1].split(separator: "/").last).prefix(32)
     let segment = try #require(try fixture.objects("index").first { $0.contains(session) })
     try fixture.delete(points[0])
     breakReads(fixture) { name, byteCount in
-      name.folder == VaultFolder.index && byteCount == 4096 && segment.hasSuffix(name.key)
+      name.folder == VaultFolder.index && segment.hasSuffix(name.key)
+        && (isAll || byteCount == 4096)
     }
     #expect(try fixture.collect().deletedPointCount == 1)
-    #expect(try fixture.objects("index").contains(segment))
+    #expect(try !fixture.objects("index").contains(segment))
+    #expect(try fixture.objects("damage") == [])
     _ = try fixture.restore("latest", machine: "two")
     #expect(try fixture.restored("two") == two)
     fixture.wrap = { $0 }

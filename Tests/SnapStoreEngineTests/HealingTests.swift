@@ -68,7 +68,9 @@ import Testing
     #expect(try fixture.restored("disk") == content)
   }
 
-  enum LostSegment: String, CaseIterable { case missing, damagedHead, damagedPage }
+  enum LostSegment: String, CaseIterable {
+    case missing, damagedHead, flippedVersion, damagedPage
+  }
   enum Between: String, CaseIterable { case nothing, collection, otherBackup }
 
   /// The parent's map is there, and all that it says of chunks seems to be. Who comes first makes
@@ -83,6 +85,7 @@ import Testing
       switch segment {
       case .missing: try FileManager.default.removeItem(atPath: path)
       case .damagedHead: try fixture.damage(path, at: 50)
+      case .flippedVersion: try fixture.damage(path, at: 12)
       case .damagedPage: try fixture.damage(path, at: 4200)
       }
     }
@@ -120,6 +123,50 @@ import Testing
     #expect(healing.point.figures.newByteCount > 1_000_000)
     _ = try fixture.restore()
     #expect(try fixture.restored("disk") == content)
+  }
+
+  /// What an outcome would tell of the session is gone in an old vault.
+  @Test("the loss of packs and segments is noticed of a session that nobody knows any more")
+  func lossOfForgottenSession() throws {
+    let fixture = try backedUp()
+    let first = try #require(try PointCatalog(try fixture.vault()).entries.first).point.id
+    try fixture.backup("\(fixture.directory.path)/disk.img")
+    try fixture.delete(first)
+    for _ in 0..<2 { try fixture.collect(maximumDeadPercent: 0) }
+    #expect(try PointCatalog(try fixture.vault()).entries.count == 1)
+    let lost = [try #require(try fixture.packsBySize().first)] + (try fixture.objects("index"))
+    for path in lost { try FileManager.default.removeItem(atPath: path) }
+    for _ in 0..<2 { try fixture.backup("\(fixture.directory.path)/disk.img") }
+    for (number, entry) in try PointCatalog(try fixture.vault()).entries.enumerated() {
+      _ = try fixture.restore(entry.point.id.text, to: "restored\(number)")
+      #expect(try fixture.restored("disk", in: "restored\(number)") == content)
+    }
+  }
+
+  @Test("a collection beside a backup forgets nothing of what is lost: that may go by it")
+  func lossBesideBackup() throws {
+    let fixture = try backedUp()
+    let vault = try fixture.vault()
+    let known = Set(try fixture.objects("packs"))
+    let other = try fixture.image("other", TestContent.noise(100_000, seed: 3))
+    try fixture.delete(try fixture.backup(other, machine: "other").point.id)
+    let pack = try #require(try fixture.packsBySize().first { !known.contains($0) })
+    try FileManager.default.removeItem(atPath: pack)
+    let record = DamageRecord(
+      name: SerialName(session: SessionID(high: 1, low: 2), number: 1), time: vault.now(),
+      findings: [])
+    let name = ObjectName(folder: VaultFolder.damage, key: "\(record.name)")
+    #expect(try vault.store.put(name, record.encoded()))
+    do {
+      let session = try Session.beginWriting(vault, leaningOn: [])
+      try fixture.collect()
+      withExtendedLifetime(session) {}
+    }
+    #expect(try fixture.objects("damage").count == 1)
+    #expect(try vault.newestEpoch()?.doomed.contains { pack.hasSuffix("\($0)") } != true)
+    for _ in 0..<2 { try fixture.collect() }
+    #expect(try fixture.objects("damage") == [])
+    #expect(try fixture.verify().damaged.map(\.problem) == [])
   }
 
   /// Its records can be read, so the parent's map can be used; but nothing new may refer to them.

@@ -118,7 +118,12 @@ struct IndexListingTests {
       #expect(index.coveredPacks.count == real.count + (isRead ? count : 0))
       #expect(index.coveredPacks.isSuperset(of: real))
       #expect((reads.withLock { $0 } >= count * CoveredPack.byteCount) == isRead)
+      #expect(index.isComplete == isRead)
       #expect(try fixture.store.delete(IndexMergeFixture.segment(segment)))
+    }
+    // Nobody knows what it told.
+    for record in try fixture.store.list(VaultFolder.damage) {
+      _ = try fixture.store.delete(record.name)
     }
     try fixture.expectAllFound()
   }

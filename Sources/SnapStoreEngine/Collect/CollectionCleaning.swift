@@ -32,11 +32,15 @@ struct CollectionCleaning {
 
   /// Old epochs, tombstones that explain nothing any more, records of damage to packs that are gone
   /// or of what is not missing any more, records of verifications that say nothing new.
-  mutating func deleteWhatIsObsolete(damage: [SerialName], packs: Set<SerialName>) throws {
+  /// `isAlone`: nobody was under way who may go by what is said to be lost.
+  mutating func deleteWhatIsObsolete(
+    damage: [SerialName], packs: Set<SerialName>, isAlone: Bool
+  ) throws {
     freedByteCount &+= try vault.deleteOldEpochs()
     freedByteCount &+= try vault.deleteOldTombstones()
     freedByteCount &+= try vault.deleteOldPins()
-    freedByteCount &+= try vault.deleteOldDamage(among: damage, packs: packs)
+    freedByteCount &+= try vault.deleteOldDamage(
+      among: damage, packs: packs, isNothingLost: isAlone)
     freedByteCount &+= try vault.deleteOldVerifications()
   }
 }

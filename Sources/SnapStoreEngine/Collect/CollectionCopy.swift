@@ -107,13 +107,11 @@ struct CollectionCopy {
   /// Takes note of what in a run can't be read, so that the next collection finds it before it
   /// copies anything, and the next backup stores it again.
   private func unreadable(_ run: PackCheck.Run) throws -> VaultError {
-    for entry in run.entries where try !check.isWhole(entry, in: run.pack) {
-      note(entry, in: run)
-    }
+    let lost = try run.entries.filter { try !check.isWhole($0, in: run.pack) }
+    for entry in lost { note(entry, in: run) }
+    let place = "pack \(run.pack) can't be read from byte \(run.bytes.lowerBound) on"
     return VaultError(
-      .damaged,
-      "pack \(run.pack) can't be read from byte \(run.bytes.lowerBound) on; "
-        + "what is lost there is recorded now")
+      .damaged, lost.isEmpty ? place : "\(place); what is lost there is recorded now")
   }
 
   private func note(_ entry: PackDirectoryEntry, in run: PackCheck.Run) {

@@ -69,14 +69,18 @@ struct CollectionRun {
     let session =
       options.isDryRun
       ? try Session.beginReading(vault, leaningOn: []) : try Session.beginCollecting(vault)
-    defer { session.end() }
+    // A session whose packs no segment covers looks like one whose segments are lost, unless its
+    // record says that it came to no end.
+    var isBehind = false
+    defer { if !isBehind { session.end() } }
     round.own = session.id
     own = session.id
     let index = try ChunkIndex(session: session, memory: options.resources.indexByteCount)
     do {
       try collect(round, points, session, index, candidates: Set(candidates.keys))
     } catch {
-      if try !isSuperseded() { index.recordDamage() }
+      isBehind = !options.isDryRun && index.isBehind
+      if try !options.isDryRun && !isSuperseded() { index.recordDamage() }
       throw error
     }
   }
@@ -142,7 +146,9 @@ struct CollectionRun {
     var packs = CollectionRound.Packs(
       listed: Set(session.packs.keys).union(session.doomedPacks.keys).intersection(candidates),
       reached: Set(lives.keys), copied: Set(victims), covered: index.coveredPacks)
-    packs.gone = try index.gonePacks()
+    // Whoever is under way may have relied on one before it went, or goes by what is said of it.
+    let isAlone = round.open.isEmpty
+    if isAlone { packs.gone = try index.gonePacks() }
     if !options.isDryRun && !victims.isEmpty {
       let copy = try copy(victims, contents, marks, session, index)
       packs.copied = Set(copy.done)
@@ -160,6 +166,7 @@ struct CollectionRun {
     // All that is needed was found since it was left.
     if let noted = index.unknownLoss { damage.append(noted) }
     try act(round, verdict, deletions, points.seen, session)
+    if isAlone { try index.deleteUnreadSegments() }
   }
 
   private mutating func copy(
@@ -183,7 +190,7 @@ struct CollectionRun {
     return copy
   }
 
-  /// Each batch leaves an index segment, which is open until the end.
+  /// Each batch leaves an index segment, if not more, which is open until the end.
   private static let maximumBatches: UInt64 = 64
   private static let noRoom = "there is no room to copy what is needed out of packs half dead"
 
@@ -255,7 +262,8 @@ struct CollectionRun {
     try cleaning.deleteUnreadable(
       points.unreadable.filter { !round.leanedOn.contains($0) })
     try cleaning.deleteWhatIsObsolete(
-      damage: damage, packs: Set(session.packs.keys).subtracting(verdict.doomed))
+      damage: damage, packs: Set(session.packs.keys).subtracting(verdict.doomed),
+      isAlone: round.open.isEmpty)
     report.freedByteCount &+= cleaning.freedByteCount
     report.deletedPackCount = deletions.packs.count
     report.deletedPointCount = deletions.points.count + points.unreadable.count

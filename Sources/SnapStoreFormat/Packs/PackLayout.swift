@@ -85,7 +85,7 @@ package enum PackLayout {
   /// No pack is longer: what bounds the memory that a hostile one can make a reader use.
   package static let maximumByteCount: UInt64 = 1 << 28
   /// No pack has more records, for the same reason: its directory is read at once.
-  package static let maximumRecords = 1 << 16
+  package static let maximumRecords = 1 << 19
 
   private enum SectionType {
     static let identity: UInt32 = 1

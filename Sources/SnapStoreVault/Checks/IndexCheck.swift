@@ -51,35 +51,42 @@ package struct IndexCheck {
 
   /// Reads every segment, once all packs were added; one that is damaged costs no point anything.
   package func run() throws {
-    let vault = session.vault
     let cache = PageCache(byteCount: 1 << 20)
-    for (number, object) in try vault.store.list(VaultFolder.index).enumerated() {
-      guard let name = SerialName(object.name.key),
-        let reader = try vault.store.open(object.name)
-      else { continue }
-      do {
-        var budget = IndexSegment.Budget(
-          filterByteCount: 0, packsThere: session.packs.count)
-        let segment = try IndexSegment(
-          name, reader: reader, listing: session.packs, cache: cache, number: UInt32(number),
-          budget: &budget)
-        if let pack = try packToldWrong(segment) {
-          report.add(
-            object.name,
-            "does not tell what pack \(pack) holds; remove it, and the next backup makes another")
-          try index.distrust(name)
-        }
-      } catch let error as FormatError where error.code == .unsupported {
-        vault.log.warning("\(object.name) can't be checked: it \(error.problem)")
-      } catch {
-        guard let reason = (error as? FormatError)?.problem ?? damageReason(error) else {
-          throw error
-        }
-        if replacesDamaged {
-          try index.distrust(name, reason, isWrong: (error as? FormatError)?.code == .damaged)
-        } else {
-          report.add(object.name, "\(reason); snapstore collect replaces it")
-        }
+    do {
+      for (number, object) in try session.vault.store.list(VaultFolder.index).enumerated() {
+        guard let name = SerialName(object.name.key) else { continue }
+        try check(name, number: UInt32(number), cache)
+      }
+    } catch {
+      // Where the folder can't be listed, the index does without segments.
+      guard replacesDamaged, damageReason(error) != nil else { throw error }
+    }
+  }
+
+  private func check(_ name: SerialName, number: UInt32, _ cache: PageCache) throws {
+    let object = ObjectName.indexSegment(name)
+    do {
+      guard let reader = try session.vault.store.open(object) else { return }
+      var budget = IndexSegment.Budget(filterByteCount: 0, packsThere: session.packs.count)
+      let segment = try IndexSegment(
+        name, reader: reader, listing: session.packs, cache: cache, number: number,
+        budget: &budget)
+      if let pack = try packToldWrong(segment) {
+        report.add(
+          object,
+          "does not tell what pack \(pack) holds; remove it, and the next backup makes another")
+        try index.distrust(name)
+      }
+    } catch let error as FormatError where error.code == .unsupported {
+      session.vault.log.warning("\(object) can't be checked: it \(error.problem)")
+    } catch {
+      guard let reason = (error as? FormatError)?.problem ?? damageReason(error) else {
+        throw error
+      }
+      if replacesDamaged {
+        try index.distrust(name, reason, isWrong: (error as? FormatError)?.code == .damaged)
+      } else {
+        report.add(object, "\(reason); snapstore collect replaces it")
       }
     }
   }

@@ -11,11 +11,9 @@ struct KnownDamage: Sendable {
   private(set) var packs: Set<SerialName> = []
   /// What is damaged somewhere, or was found nowhere. A good copy of it may exist.
   private(set) var ids: Set<ChunkID> = []
-  /// False where a record can't be read, holds more than is kept, or says that nobody knows what is
-  /// lost.
+  /// False where a record can't be read, holds more than is kept, or has no findings: then nobody
+  /// knows what is lost.
   private(set) var isComplete = true
-  /// Whether a record says that nobody knows what is lost: one without findings.
-  private(set) var hasUnknownLoss = false
 
   /// Reads all records; `limit` findings are kept one by one.
   init(_ vault: Vault, limit: Int) throws {
@@ -24,9 +22,7 @@ struct KnownDamage: Sendable {
       do {
         guard let record = try Self.read(object.name, name, vault) else { continue }
         for finding in record.findings { add(finding, limit: limit) }
-        guard record.findings.isEmpty else { continue }
-        hasUnknownLoss = true
-        isComplete = false
+        if record.findings.isEmpty { isComplete = false }
       } catch {
         guard let reason = damageReason(error) else { throw error }
         vault.log.warning("a record of damage can't be read: \(reason)")

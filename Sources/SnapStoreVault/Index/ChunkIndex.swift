@@ -33,6 +33,8 @@ package final class ChunkIndex: Sendable {
     var isComplete = false
     /// Whether a segment that is listed could not be opened.
     var hasUnreadSegment = false
+    /// Segments that gave an error.
+    var unreadSegments: [SerialName] = []
     var unknownLoss: SerialName?
     var budget: IndexSegment.Budget
     var searchesLeft = 16
@@ -111,20 +113,25 @@ package final class ChunkIndex: Sendable {
     return isComplete
   }
 
-  /// Whether a session had written its segments when it ended; yes, where nobody can tell.
-  private func hasCommitted(_ other: SessionID) throws -> Bool {
+  /// Whether the session that stored a pack had written its segments; yes, where nobody can tell.
+  /// Outcome and record of an old session are gone, and so is the record of a collection that ended
+  /// well; before they go, a collection has covered all packs.
+  private func hasWrittenSegments(over pack: SerialName) throws -> Bool {
     do {
-      return try SessionOutcome.isCommitted(other, session.vault)
+      if let verdict = try SessionOutcome.verdict(of: pack.session, session.vault) {
+        return verdict == .committed
+      }
+      // What a collection could not index, for want of room, it has condemned.
+      return try !session.condemned.contains(pack) && !session.vault.isThere(.session(pack.session))
     } catch {
       guard damageReason(error) != nil else { throw error }
       return true
     }
   }
 
-  /// False where a segment that a committed session wrote is missing or can't be read, now or since
-  /// nothing showed yet that all is there, or there is more damage than fits the memory: then packs
-  /// may be gone of which nobody knows, and what a parent point refers to must be looked up before
-  /// it is relied on.
+  /// False where a segment is missing or can't be read, now or before, and nothing has shown since
+  /// that all is there, or there is more damage than fits the memory: then packs may be gone of
+  /// which nobody knows, and what a parent point refers to must be looked up before it counts.
   package var isComplete: Bool { state.withLock { $0.isComplete } }
 
   private var log: Logger { session.vault.log }
@@ -132,12 +139,12 @@ package final class ChunkIndex: Sendable {
   /// How often the segments are listed at most, where merges make them come and go.
   private static let maximumListings = 16
 
-  /// Leaves a record of damage without findings, where there is none: segments told what the vault
-  /// had, and what they told is lost. Once others cover the packs that are there, nothing else says
-  /// so, and a backup would rely on what its parent has in packs that are gone. A collection that
-  /// finds all that is needed removes it.
+  /// Leaves a record of damage without findings: segments told what the vault had, and what they
+  /// told is lost. Once others cover the packs that are there, nothing else says so, and a backup
+  /// would rely on what its parent has in packs that are gone. A collection that finds all that is
+  /// needed removes it; one that is there already may be about to go.
   private func noteUnknownLoss() throws {
-    guard writesSegments, !known.hasUnknownLoss, unknownLoss == nil else { return }
+    guard writesSegments, unknownLoss == nil else { return }
     let record = DamageRecord(name: session.nextName(), time: session.vault.now(), findings: [])
     _ = try session.store.put(.damage(record.name), record.encoded())
     state.withLock { $0.unknownLoss = record.name }
@@ -147,7 +154,7 @@ package final class ChunkIndex: Sendable {
   package var unknownLoss: SerialName? { state.withLock { $0.unknownLoss } }
 
   /// Opens all segments; false where one can't be read, or a pack is covered by none, though the
-  /// session that stored it has committed, and so had written one.
+  /// session that stored it had written one.
   ///
   /// A merge puts a segment and then deletes its inputs; a listing made meanwhile may show neither.
   /// So where one went away, or may be overlooked, the segments are listed again.
@@ -168,10 +175,10 @@ package final class ChunkIndex: Sendable {
     return overlooked.isEmpty && !state.withLock { $0.hasUnreadSegment }
   }
 
-  /// Whether a segment over this pack should be there: its session has committed, and it was not
-  /// deleted since it was listed.
+  /// Whether a segment over this pack should be there: its session had written one, and the pack
+  /// was not deleted since it was listed.
   private func isOverlooked(_ pack: SerialName) throws -> Bool {
-    try hasCommitted(pack.session) && session.vault.isThere(.pack(pack))
+    try hasWrittenSegments(over: pack) && session.vault.isThere(.pack(pack))
   }
 
   /// The packs of the session's listing that no open segment covers, in order.
@@ -204,9 +211,11 @@ package final class ChunkIndex: Sendable {
     } catch {
       guard let reason = damageReason(error) else { throw error }
       log.warning("index segment \(name) is damaged and not used: \(reason)")
+      let isWrong = try Self.isWrong(error) || looksNewer(name, error)
       state.withLock { state in
         state.hasUnreadSegment = true
-        if Self.isWrong(error) { state.damagedSegments.append(name) }
+        if isWrong { state.damagedSegments.append(name) }
+        if !(error is FormatError) { state.unreadSegments.append(name) }
       }
     }
     return true
@@ -216,6 +225,16 @@ package final class ChunkIndex: Sendable {
   /// be read now, or is of a newer version, stays.
   private static func isWrong(_ error: any Error) -> Bool {
     (error as? FormatError)?.code == .damaged
+  }
+
+  /// Whether a segment only looks as if a newer program had written it, for a flipped bit.
+  private func looksNewer(_ name: SerialName, _ error: any Error) throws -> Bool {
+    guard (error as? FormatError)?.code == .unsupported,
+      let reader = try session.vault.store.open(.indexSegment(name)),
+      reader.byteCount >= UInt64(ObjectHeader.byteCount)
+    else { return false }
+    let head = try reader.bytes(0..<min(reader.byteCount, UInt64(FormatLimit.smallObject)))
+    return !ObjectHeader.isIntact(head.rawSpan)
   }
 
   /// Nil, with a warning, where they can't be listed.
@@ -412,13 +431,14 @@ package final class ChunkIndex: Sendable {
       for pack in segment.packs where session.packs[pack.name] != nil && !covered.contains(pack) {
         if try !addByDirectory(pack) { isReplaced = false }
       }
-      let isLast = segment.packs.contains {
+      let unlisted = segment.packs.filter {
         session.packs[$0.name] != $0.byteCount && !isDoomed($0.name)
       }
-      if isReplaced && isLast { try noteUnknownLoss() }
+      if isReplaced, try !laterPacks().isSuperset(of: unlisted) { try noteUnknownLoss() }
       state.withLock { state in
         state.segments.removeAll { $0 === segment }
         if isReplaced { state.damagedSegments.append(segment.name) }
+        if !isWrong { state.unreadSegments.append(segment.name) }
       }
     }
   }
@@ -486,6 +506,20 @@ package final class ChunkIndex: Sendable {
     for name in damaged { try session.store.delete(.indexSegment(name)) }
     state.withLock { $0.damagedSegments.removeAll(where: damaged.contains) }
   }
+
+  /// Deletes segments that gave an error, where others cover all packs by now. To be called by who
+  /// has found all that is needed.
+  package func deleteUnreadSegments() throws {
+    guard uncoveredPacks().isEmpty else { return }
+    let unread = state.withLock { state in
+      defer { state.unreadSegments = [] }
+      return state.unreadSegments
+    }
+    for name in unread { try session.store.delete(.indexSegment(name)) }
+  }
+
+  /// Whether there are packs of this session, or found by it, that no segment covers yet.
+  package var isBehind: Bool { state.withLock { !$0.uncovered.isEmpty } }
 
   private func flush() throws {
     let waiting = state.withLock { state in

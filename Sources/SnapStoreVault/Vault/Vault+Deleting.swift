@@ -105,10 +105,10 @@ extension Vault {
   }
 
   /// Of the records of damage that were listed before `packs` and before all that is needed was
-  /// found, those of which every finding lies in a pack that is gone, or says that no copy was
-  /// known.
+  /// found, those of which every finding lies in a pack that is gone. `isNothingLost`: those, too,
+  /// that say that no copy is known, or that nobody knows what is lost.
   package func deleteOldDamage(
-    among listed: [SerialName], packs: Set<SerialName>
+    among listed: [SerialName], packs: Set<SerialName>, isNothingLost: Bool
   ) throws -> UInt64 {
     var old: [ObjectName] = []
     for name in listed {
@@ -117,9 +117,9 @@ extension Vault {
         continue
       }
       let isOld = record.findings.allSatisfy { finding in
-        finding.address.map { !packs.contains($0.pack) } ?? true
+        finding.address.map { !packs.contains($0.pack) } ?? isNothingLost
       }
-      if isOld { old.append(object) }
+      if isOld, isNothingLost || !record.findings.isEmpty { old.append(object) }
     }
     return try delete(old)
   }
