@@ -53,7 +53,6 @@ struct CollectCommand: ParsableCommand {
     let watch = try SignalWatch(collect.interruption)
     defer { withExtendedLifetime(watch) {} }
     let report = try isDryRun ? collect.run(on: vault) : CollectJob.run(collect, vault, console)
-    for warning in report.warnings { console.warn(warning) }
     if console.isJSON {
       try console.print(Self.summary(report, isDryRun: isDryRun))
     } else {
@@ -119,6 +118,7 @@ enum CollectJob {
         try reserve.using { try collect.run(on: vault) }
       }
       reserve.make()
+      for warning in report.warnings { console.warn(warning) }
       return (
         report,
         JobResult(warnings: report.warnings, figures: [.freedBytes: report.freedByteCount])

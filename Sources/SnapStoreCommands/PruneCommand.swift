@@ -59,7 +59,7 @@ struct PruneCommand: ParsableCommand {
     }
     let rules = try PruneRules(
       policies: try Policies(vault), given: try givenRules(host), machine: vm, host: host)
-    let plans = try prune.plan(rules.rules(of:))
+    var plans = try prune.plan(rules.rules(of:))
     for machine in prune.machines where rules.isUnclear(machine) {
       console.warn("what policy machine \(machine) has can't be read: its points stay")
     }
@@ -70,7 +70,8 @@ struct PruneCommand: ParsableCommand {
       let interruption = Interruption()
       let watch = try SignalWatch(interruption)
       defer { withExtendedLifetime(watch) {} }
-      try PruneJob.run(prune, plans, machine: vm, isSure: isSure, vault, interruption, console)
+      plans = try PruneJob.run(
+        prune, plans, machine: vm, isSure: isSure, vault, interruption, console)
     }
     if console.isJSON {
       try console.print(PruneAnswer.summary(plans, isDryRun: isDryRun))

@@ -6,19 +6,19 @@ internal import SnapStoreVault
 /// A prune as the vault's history has it: made by `prune` and by `run`.
 enum PruneJob {
   /// Deletes what goes by the plans; throws, and deletes nothing, where somebody should look at it
-  /// first. Where nothing goes, there is no job.
+  /// first. Where nothing goes, there is no job. Returns the plans as they were carried out.
   static func run(
     _ prune: Prune, _ plans: [Prune.MachinePlan], machine: Name?, isSure: Bool = false,
     _ vault: Vault, _ interruption: Interruption, _ console: Console
-  ) throws {
-    let going = plans.reduce(0) { $0 + $1.going.count }
-    guard going > 0 else { return }
-    try JobRun(.prune, machine: machine, console).recording(in: vault) {
+  ) throws -> [Prune.MachinePlan] {
+    guard plans.contains(where: { !$0.going.isEmpty }) else { return plans }
+    return try JobRun(.prune, machine: machine, console).recording(in: vault) {
       if let plan = plans.first(where: \.isDrastic), !isSure { throw refusal(of: plan) }
       let reserve = Reserve(vault)
-      try reserve.using { try prune.apply(plans, interruption: interruption) }
+      let done = try reserve.using { try prune.apply(plans, interruption: interruption) }
       reserve.make()
-      return ((), JobResult(figures: [.deletedPoints: UInt64(going)]))
+      let count = done.reduce(0) { $0 + $1.going.count }
+      return (done, JobResult(figures: [.deletedPoints: UInt64(count)]))
     }
   }
 

@@ -112,8 +112,9 @@ struct ScheduledRun {
         guard plans.contains(where: { !$0.going.isEmpty }) else { return }
         try refuseRetry(.prune, machine)
         result.wasTried = true
-        try PruneJob.run(prune, plans, machine: machine, vault, interruption, console)
-        result.deletedPointCount = plans.reduce(0) { $0 + $1.going.count }
+        result.deletedPointCount =
+          try PruneJob.run(prune, plans, machine: machine, vault, interruption, console)
+          .reduce(0) { $0 + $1.going.count }
       }
       report.machines[index] = result
     }

@@ -77,6 +77,21 @@ struct RunProgramTests {
     #expect(all.count { $0 == "prune a done" } == 2 && all.count { $0 == "collect - done" } == 4)
   }
 
+  @Test("a backup by hand counts where it has all disks of the machine")
+  func byHand() throws {
+    try protect("a")
+    try snapstore.write("b.img", [1, 2, 3])
+    let assigned = try snapstore.run([
+      "policy", "assign", "p-a", "--vm", "a", "--data-disk", "a.img", "--data-disk", "b.img",
+      "--vault", "v",
+    ])
+    #expect(assigned.status == 0, "\(assigned.errors)")
+    #expect(try run("backup", "--vm", "a", "a.img", at: "2026-03-02 02:10").status == 0)
+    #expect(try machines(try run("run", at: "2026-03-02 02:20"))["a"]?["point"] is String)
+    #expect(try run("backup", "--vm", "a", "a.img", "b.img", at: "2026-03-03 02:10").status == 0)
+    #expect(try machines(try run("run", at: "2026-03-03 02:20"))["a"]?["due"] as? Bool == false)
+  }
+
   @Test("what fails stops nothing else, is recorded, and its code is the run's")
   func failure() throws {
     for machine in ["a", "b", "c"] { try protect(machine) }

@@ -174,7 +174,8 @@ struct Aftermath {
     for (number, point) in expectation.points.enumerated() {
       let step = run.inFlight(at: moment)
       if hidden.contains(point.id) != expectation.hidden.contains(point.id),
-        step != .hide(number), step != .undelete(number), !pruned.contains(point.id)
+        ![.hide(number), .undelete(number), .delete(number)].contains(step),
+        !pruned.contains(point.id)
       {
         problems.append("point \(point.id) is deleted or not, other than was reported")
       }

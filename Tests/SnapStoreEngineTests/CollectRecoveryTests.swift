@@ -326,4 +326,24 @@ struct CollectRecoveryTests {
     try fixture.collect(maximumDeadPercent: 0)
     try expectRestores(fixture, 3)
   }
+
+  @Test("copies that could not be indexed look like no segment that was lost")
+  func unindexedCopies() throws {
+    let fixture = try halfDead(1, calls: FaultySystemCalls())
+    let isDone = Lock(false)
+    fixture.wrap = { store in
+      FailingStore(store, error: IOError("write", "index", .ioError)) { name in
+        guard name.folder == VaultFolder.index else { return false }
+        return isDone.withLock { done in
+          defer { done = true }
+          return !done
+        }
+      }
+    }
+    #expect(throws: IOError.self) { try fixture.collect(maximumDeadPercent: 0) }
+    try fixture.backup("\(fixture.directory.path)/disk0.img", machine: "m0")
+    #expect(try fixture.objects("damage") == [])
+    try fixture.collect(maximumDeadPercent: 0)
+    try expectRestores(fixture, 1)
+  }
 }

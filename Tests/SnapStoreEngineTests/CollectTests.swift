@@ -300,9 +300,13 @@ struct CollectTests {
     try expectSound(fixture)
   }
 
-  @Test("a point whose outcomes can't be read keeps what it needs")
-  func unreadableOutcomes() throws {
+  @Test(
+    "a point whose outcomes can't be read, or are lost, keeps what it needs, and verify says so",
+    arguments: [false, true])
+  func unreadableOutcomes(areLost: Bool) throws {
     let (fixture, one, two) = try twoPoints()
+    // The records of the sessions go.
+    try fixture.collect()
     let session = try #require(
       try PointCatalog(try fixture.vault()).entries.first { $0.point.id == two }
     ).point.session
@@ -310,7 +314,15 @@ struct CollectTests {
       .map { URL(fileURLWithPath: $0) }
     let outcomes = try paths.map { try Data(contentsOf: $0) }
     #expect(outcomes.count == 2)
-    for path in paths { try Data([1, 2, 3]).write(to: path) }
+    for path in paths {
+      if areLost {
+        try FileManager.default.removeItem(at: path)
+      } else {
+        try Data([1, 2, 3]).write(to: path)
+      }
+    }
+    let losses = try fixture.verify(isQuick: true).damaged.flatMap(\.losses)
+    #expect(Set(losses.map(\.point)) == [two])
     try fixture.delete(one)
     try fixture.collect(maximumDeadPercent: 0)
     for (path, outcome) in zip(paths, outcomes) { try outcome.write(to: path) }
@@ -387,12 +399,12 @@ struct CollectTests {
     try fixture.delete(points[2])
     try fixture.collect()
     try expectSound(fixture)
-    // The third explains what the fourth names; nothing names the second any more.
-    #expect(try fixture.objects("tombstones").count == 1)
+    // The third explains what the fourth names; nothing names the second any more. Two steps each.
+    #expect(try fixture.objects("tombstones").count == 2)
     try fixture.delete(points[3])
     try fixture.collect()
     // The fourth explains why a host that made it does not find it.
-    #expect(try fixture.objects("tombstones").count == 1)
+    #expect(try fixture.objects("tombstones").count == 2)
     try expectSound(fixture)
     let next = try fixture.backup("\(fixture.directory.path)/disk.img").point
     #expect(next.sequence == 2)

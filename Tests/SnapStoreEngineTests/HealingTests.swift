@@ -169,6 +169,24 @@ import Testing
     #expect(try fixture.verify().damaged.map(\.problem) == [])
   }
 
+  @Test("what another says to be lost once the records of that were read counts too")
+  func lossNotedMeanwhile() throws {
+    let fixture = try backedUp()
+    let vault = try fixture.vault()
+    fixture.wrap = { store in
+      ObservedStore(store) { event in
+        guard event == .list(VaultFolder.damage) else { return }
+        let record = DamageRecord(
+          name: SerialName(session: SessionID(high: 1, low: 2), number: 1), time: vault.now(),
+          findings: [])
+        let name = ObjectName(folder: VaultFolder.damage, key: "\(record.name)")
+        _ = try vault.store.put(name, record.encoded())
+      }
+    }
+    let session = try Session.beginWriting(try fixture.vault(), leaningOn: [])
+    #expect(try !ChunkIndex(session: session, memory: 1 << 20).isComplete)
+  }
+
   /// Its records can be read, so the parent's map can be used; but nothing new may refer to them.
   @Test("a pack of map nodes that lost its end is read, and not relied on")
   func shortMapPack() throws {

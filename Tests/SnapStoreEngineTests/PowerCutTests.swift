@@ -103,7 +103,7 @@ struct SessionDurabilityTests {
     #expect(left().isEmpty)
     system.ignoreSynchronize { _ in false }
     let session = try Session.beginCollecting(try fixture.vault())
-    #expect(left().count == 1)
+    #expect(left().count == 2, "deleted, and for ever")
     withExtendedLifetime(session) {}
   }
 

@@ -65,6 +65,50 @@ struct PruneTests {
     #expect(throws: IOError.self) { try Pins(try fixture.vault()) }
   }
 
+  @Test("a point that is pinned while it is deleted for ever stays")
+  func pinnedWhileDeletedForEver() throws {
+    let fixture = try EngineFixture()
+    let point = try fixture.backup(try fixture.image("disk", [1, 2, 3])).point.id
+    let vault = try fixture.vault()
+    fixture.wrap = { store in
+      ObservedStore(store) { event in
+        guard case .finish(let name) = event, name.folder == VaultFolder.tombstones,
+          try !Pins(vault).contains(point)
+        else { return }
+        _ = try vault.pin(point)
+      }
+    }
+    let deleting = try fixture.vault()
+    let error = #expect(throws: VaultError.self) {
+      try PointDeletion(deleting, at: deleting.now()).delete(point, subject: nil, isFinal: true)
+    }
+    #expect(error?.code == .pinned)
+    #expect(try PointCatalog(vault).entries.map(\.point.id) == [point])
+  }
+
+  @Test("a point that is pinned while soft deletes are made final can be brought back")
+  func pinnedWhileMadeFinal() throws {
+    let fixture = try EngineFixture()
+    let point = try fixture.backup(try fixture.image("disk", [1, 2, 3])).point.id
+    let vault = try fixture.vault()
+    fixture.wrap = { store in
+      ObservedStore(store) { event in
+        guard event == .list(VaultFolder.pins) else { return }
+        try vault.pin(point)
+        let record = TombstoneRecord(
+          name: TombstoneName(point: point, number: 1), state: .deleted,
+          time: Timestamp(seconds: 0), softDeleteSeconds: 0, subject: nil)
+        _ = try vault.store.put(
+          ObjectName(folder: VaultFolder.tombstones, key: "\(record.name)"), record.encoded())
+      }
+    }
+    let finishing = PointDeletion(try fixture.vault(), at: vault.now())
+    let finished = try finishing.finishSoftDeletes(at: vault.now(), isDry: false)
+    #expect(finished == [])
+    let record = try PointDeletion(vault, at: vault.now()).undelete(point)
+    #expect(record?.state == .undeleted)
+  }
+
   @Test("a season of days, pruned and collected every day")
   func season() throws {
     let calendar = try Calendar()
@@ -269,7 +313,10 @@ struct PruneTests {
         try vault.pin(point)
       }
     }
-    try calendar.prune(KeepRules(last: 1), softDeleteDays: 0)
+    let prune = try Prune(try calendar.fixture.vault())
+    let plans = try prune.plan { _ in .init(keep: KeepRules(last: 1), softDeleteSeconds: 0) }
+    #expect(plans[0].going.count == 2)
+    #expect(try prune.apply(plans)[0].going.count == 1, "as it was carried out")
     #expect(isPinned.withLock { $0 })
     #expect(try calendar.days() == ["20260101", "20260103"])
 

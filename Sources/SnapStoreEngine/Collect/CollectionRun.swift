@@ -19,6 +19,8 @@ struct CollectionRun {
   private(set) var report = Collect.Report()
   /// Whether packs were left for the next round since there was no room for more.
   private var isLimited = false
+  /// Whether it copies, and ended there where it has ended.
+  private var isCopying = false
   var end = End.done
   private var number: UInt64?
   private var own: SessionID?
@@ -71,15 +73,13 @@ struct CollectionRun {
       ? try Session.beginReading(vault, leaningOn: []) : try Session.beginCollecting(vault)
     // A session whose packs no segment covers looks like one whose segments are lost, unless its
     // record says that it came to no end.
-    var isBehind = false
-    defer { if !isBehind { session.end() } }
+    defer { if !isCopying { session.end() } }
     round.own = session.id
     own = session.id
     let index = try ChunkIndex(session: session, memory: options.resources.indexByteCount)
     do {
       try collect(round, points, session, index, candidates: Set(candidates.keys))
     } catch {
-      isBehind = !options.isDryRun && index.isBehind
       if try !options.isDryRun && !isSuperseded() { index.recordDamage() }
       throw error
     }
@@ -179,6 +179,7 @@ struct CollectionRun {
       session: session, index: index, marks: marks,
       batchByteCount: max(options.batchByteCount, needed / Self.maximumBatches),
       interruption: options.interruption)
+    isCopying = true
     do {
       try copy.run(victims, contents)
     } catch let error as IOError {
@@ -186,6 +187,7 @@ struct CollectionRun {
       // What is dead already can go without room; then there is some for the next round.
       report.warnings.append(Self.noRoom)
     }
+    isCopying = false
     report.copiedByteCount = copy.copiedByteCount
     return copy
   }

@@ -80,21 +80,28 @@ package struct Prune: Sendable {
   }
 
   /// Deletes what goes by the plan, and was not pinned since. Each deletion is durable by itself:
-  /// who is stopped in the middle leaves the rest to the next run.
-  package func apply(_ plans: [MachinePlan], interruption: Interruption = Interruption()) throws {
+  /// who is stopped in the middle leaves the rest to the next run. Returns the plans as they were
+  /// carried out.
+  @discardableResult
+  package func apply(
+    _ plans: [MachinePlan], interruption: Interruption = Interruption()
+  ) throws -> [MachinePlan] {
     let deletion = PointDeletion(
       vault, at: vaultTime.recordTime(at: vault.now()), knowing: catalog.tombstones)
-    for plan in plans {
-      for entry in plan.going {
+    var done = plans
+    for (number, plan) in plans.enumerated() {
+      for (place, point) in plan.points.enumerated() where point.reasons.isEmpty {
         if interruption.isRaised { throw Interrupted() }
         do {
           try deletion.delete(
-            entry.point.id, subject: entry.subject, isFinal: false,
+            point.entry.point.id, subject: point.entry.subject, isFinal: false,
             softDeleteSeconds: plan.rules.softDeleteSeconds)
         } catch let error as VaultError where error.code == .pinned {
           vault.log.warning("\(error.message): it stays")
+          done[number].points[place].reasons = [.pinned]
         }
       }
     }
+    return done
   }
 }

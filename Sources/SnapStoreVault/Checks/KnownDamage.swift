@@ -15,12 +15,16 @@ struct KnownDamage: Sendable {
   /// knows what is lost.
   private(set) var isComplete = true
 
+  /// The records that were there.
+  private let names: Set<SerialName>
+
   /// Reads all records; `limit` findings are kept one by one.
   init(_ vault: Vault, limit: Int) throws {
-    for object in try vault.store.list(VaultFolder.damage) {
-      guard let name = SerialName(object.name.key) else { continue }
+    names = Set(try vault.listDamage())
+    for name in names {
+      let object = ObjectName.damage(name)
       do {
-        guard let record = try Self.read(object.name, name, vault) else { continue }
+        guard let record = try Self.read(object, name, vault) else { continue }
         for finding in record.findings { add(finding, limit: limit) }
         if record.findings.isEmpty { isComplete = false }
       } catch {
@@ -30,6 +34,9 @@ struct KnownDamage: Sendable {
       }
     }
   }
+
+  /// Whether no more records have come.
+  func isCurrent(in vault: Vault) throws -> Bool { try names.isSuperset(of: vault.listDamage()) }
 
   static func read(
     _ object: ObjectName, _ name: SerialName, _ vault: Vault

@@ -27,7 +27,7 @@ package struct SeenPoint: Hashable, Sendable {
     case aborted
     /// Its session has no outcome (yet).
     case pending
-    /// What there is can't be read.
+    /// It can't be read, or was lost.
     case unknown
   }
 

@@ -79,7 +79,9 @@ package final class ChunkIndex: Sendable {
       state.withLock { $0.damagedSegments = [] }
     }
     let isLossKnown = try session.purpose != .write || findLost(limit: memory / 512)
-    state.withLock { $0.isComplete = isCovered && isLossKnown }
+    // Who replaces segments says first what is lost with them, which may be since `known` was read.
+    let isCurrent = try known.isCurrent(in: session.vault)
+    state.withLock { $0.isComplete = isCovered && isLossKnown && isCurrent }
   }
 
   /// Fills `lost` with the *bad set*: what damage records name and what was in packs that are gone
@@ -517,9 +519,6 @@ package final class ChunkIndex: Sendable {
     }
     for name in unread { try session.store.delete(.indexSegment(name)) }
   }
-
-  /// Whether there are packs of this session, or found by it, that no segment covers yet.
-  package var isBehind: Bool { state.withLock { !$0.uncovered.isEmpty } }
 
   private func flush() throws {
     let waiting = state.withLock { state in

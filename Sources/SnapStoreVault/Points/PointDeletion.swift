@@ -45,7 +45,11 @@ package struct PointDeletion: Sendable {
     softDeleteSeconds: UInt64 = SoftDelete.defaultSeconds
   ) throws -> TombstoneRecord {
     try refusePinned(point)
-    let record = try change(point, knowing: known) { newest in
+    if isFinal {
+      // Who pins at this moment sees this step, or is seen behind it; `final` can't be taken back.
+      try delete(point, subject: subject, isFinal: false, softDeleteSeconds: softDeleteSeconds)
+    }
+    let record = try change(point, knowing: isFinal ? nil : known) { newest in
       if let record = newest?.record, record.state == .final || record.state == .deleted && !isFinal
       {
         return .holds(record)
@@ -100,8 +104,10 @@ package struct PointDeletion: Sendable {
   /// Deletes for ever what was deleted long enough ago, but for what is pinned; returns which
   /// points. `isDry`: only tells.
   package func finishSoftDeletes(at now: Timestamp, isDry: Bool) throws -> [PointID] {
+    let tombstones = try Tombstones(vault)
+    // Behind them: who pins looks for a tombstone afterwards.
     let pins = try Pins(vault)
-    let over = try Tombstones(vault).newest.values.compactMap(\.record).filter {
+    let over = tombstones.newest.values.compactMap(\.record).filter {
       SoftDelete.isOver($0, at: now) && !pins.contains($0.name.point)
     }.sorted { $0.name < $1.name }
     if !isDry {

@@ -2,9 +2,9 @@ package import SnapStoreFormat
 internal import SnapStoreIO
 
 /// Tells which machines are to be backed up now: those whose policy has a schedule, the last moment
-/// of which lies behind their newest point. Points that say to be of the future, or are far ahead
-/// of the vault's time, don't count. One whose clock was behind another's does: that a backup was
-/// made then is no less true.
+/// of which lies behind their newest point. Points that lack one of the machine's disks don't
+/// count, and neither do those that say to be of the future, or are far ahead of the vault's time.
+/// One whose clock was behind another's does: that a backup was made then is no less true.
 package struct DueCheck: Sendable {
   /// How it stands with one machine.
   package struct Standing: Sendable {
@@ -39,8 +39,10 @@ package struct DueCheck: Sendable {
   package func standing(of machine: Policies.Machine) throws -> Standing {
     let policy = try policies.policy(named: machine.assignment.policy)
     let zone = try TimeZoneFiles.rules(named: policy.settings.zone, calls: calls)
+    let disks = machine.assignment.disks.map(\.name)
     let newest = catalog.entries(of: machine.name).map(\.point)
-      .filter { !vaultTime.isAhead($0, at: now) }.map(\.time).max()
+      .filter { !vaultTime.isAhead($0, at: now) && Set($0.disks.map(\.name)).isSuperset(of: disks) }
+      .map(\.time).max()
     return Standing(
       policy: policy, newest: newest,
       scheduled: policy.settings.schedule?.lastOccurrence(atOrBefore: now, zone: zone))

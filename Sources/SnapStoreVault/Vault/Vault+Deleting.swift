@@ -144,7 +144,6 @@ extension Vault {
 
   /// Records of verifications of which every point is gone, or was verified again since.
   package func deleteOldVerifications() throws -> UInt64 {
-    let there = try listPoints()
     var records: [(name: ObjectName, record: VerificationRecord)] = []
     for object in try store.list(VaultFolder.verifications) {
       guard SessionID(object.name.key) != nil else { continue }
@@ -155,6 +154,8 @@ extension Vault {
       records.append((object.name, record))
     }
     records.sort { $0.record.time > $1.record.time }
+    // Behind them: what they name was made before.
+    let there = try listPoints()
     var known: Set<PointID> = []
     var old: [ObjectName] = []
     for (name, record) in records {
