@@ -323,6 +323,7 @@ struct CollectTests {
     }
     let losses = try fixture.verify(isQuick: true).damaged.flatMap(\.losses)
     #expect(Set(losses.map(\.point)) == [two])
+    #expect(try PointCatalog(try fixture.vault()).resolveAny(two.text).id == two, "to be deleted")
     try fixture.delete(one)
     try fixture.collect(maximumDeadPercent: 0)
     for (path, outcome) in zip(paths, outcomes) { try outcome.write(to: path) }

@@ -19,8 +19,8 @@ struct CollectionRun {
   private(set) var report = Collect.Report()
   /// Whether packs were left for the next round since there was no room for more.
   private var isLimited = false
-  /// Whether it copies, and ended there where it has ended.
-  private var isCopying = false
+  /// Whether it has made packs that neither a segment nor a decision names yet.
+  private var hasUnnamedPacks = false
   var end = End.done
   private var number: UInt64?
   private var own: SessionID?
@@ -73,7 +73,7 @@ struct CollectionRun {
       ? try Session.beginReading(vault, leaningOn: []) : try Session.beginCollecting(vault)
     // A session whose packs no segment covers looks like one whose segments are lost, unless its
     // record says that it came to no end.
-    defer { if !isCopying { session.end() } }
+    defer { if !hasUnnamedPacks { session.end() } }
     round.own = session.id
     own = session.id
     let index = try ChunkIndex(session: session, memory: options.resources.indexByteCount)
@@ -179,15 +179,15 @@ struct CollectionRun {
       session: session, index: index, marks: marks,
       batchByteCount: max(options.batchByteCount, needed / Self.maximumBatches),
       interruption: options.interruption)
-    isCopying = true
+    hasUnnamedPacks = true
     do {
       try copy.run(victims, contents)
+      hasUnnamedPacks = false
     } catch let error as IOError {
       guard error.reason == .noSpace else { throw error }
       // What is dead already can go without room; then there is some for the next round.
       report.warnings.append(Self.noRoom)
     }
-    isCopying = false
     report.copiedByteCount = copy.copiedByteCount
     return copy
   }
@@ -256,6 +256,7 @@ struct CollectionRun {
         end = .superseded
         return
       }
+      hasUnnamedPacks = false
     }
     number = nil  // what follows can't be superseded
     let sizes = session.packs.merging(session.doomedPacks) { first, _ in first }

@@ -18,7 +18,6 @@ package struct ObjectCheck {
     try checkDescriptor()
     try checkPoints(catalog)
     try checkOutcomes(catalog)
-    try checkLostOutcomes(catalog)
     try check(VaultFolder.sessions) { key, bytes throws(FormatError) in
       guard let id = SessionID(key) else { return }
       let record = try SessionRecord(decoding: bytes)
@@ -148,33 +147,6 @@ package struct ObjectCheck {
       return true
     } catch {
       return false
-    }
-  }
-
-  /// A point whose session has neither outcome nor record any more is no pending one.
-  private func checkLostOutcomes(_ catalog: PointCatalog) throws {
-    let known = Set(catalog.kept.map(\.point.id) + catalog.unreadable.map(\.id))
-    for object in try vault.store.list(VaultFolder.points) {
-      guard let id = PointID(object.name.key.dropLast(2)), !known.contains(id),
-        case .success(let entry)? = try PointCatalog.read(id, [object.name], vault)
-      else { continue }
-      let session = entry.point.session
-      guard try !hasOutcome(session), try !vault.isThere(.session(session)),
-        // It may have ended, and its record gone, in between.
-        try !hasOutcome(session), try !isGone(id)
-      else { continue }
-      report.lose(
-        point: id, by: ["\(ObjectName.outcome(session))"],
-        "is missing, and so is its copy; docs/format.md says how to make it anew")
-    }
-  }
-
-  private func hasOutcome(_ session: SessionID) throws -> Bool {
-    do {
-      return try SessionOutcome.verdict(of: session, vault) != nil
-    } catch {
-      guard damageReason(error) != nil else { throw error }
-      return true
     }
   }
 

@@ -46,11 +46,11 @@ package struct PointCatalog: Sendable {
         guard var entry = try found?.get() else { continue }
         entry.isDeleted = tombstones.isDeleted(id)
         if try SessionOutcome.isCommitted(entry.point.session, vault) { kept.append(entry) }
-      } catch let error as FormatError {
-        unreadable.append((id, error))
       } catch {
         guard let reason = damageReason(error) else { throw error }
-        unreadable.append((id, .damaged(reason)))
+        // It may have gone, and what belongs to it.
+        guard try names.contains(where: vault.isThere) else { continue }
+        unreadable.append((id, error as? FormatError ?? .damaged(reason)))
       }
     }
     kept = Self.sorted(kept)

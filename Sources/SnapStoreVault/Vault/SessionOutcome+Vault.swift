@@ -2,9 +2,17 @@ internal import SnapStoreFormat
 internal import SnapStoreIO
 
 extension SessionOutcome {
-  /// Whether the session's outcome, or its copy, says `committed`.
+  /// Whether the session's outcome, or its copy, says `committed`. Throws `FormatError` where both
+  /// were lost: a session's record goes behind them, so it has always had one of the three.
   static func isCommitted(_ session: SessionID, _ vault: Vault) throws -> Bool {
-    try verdict(of: session, vault) == .committed
+    if let verdict = try verdict(of: session, vault) { return verdict == .committed }
+    if try vault.isThere(.session(session)) { return false }
+    // It may have ended, and its record gone, in between.
+    guard let verdict = try verdict(of: session, vault) else {
+      throw FormatError.damaged("is missing, and so is its copy")
+        .inObject("\(ObjectName.outcome(session))")
+    }
+    return verdict == .committed
   }
 
   /// How a session ended, by its outcome or the copy; nil where it has not. The copy counts where
