@@ -196,7 +196,7 @@ import Testing
     let strace =
       ["/usr/bin/strace", "-f", "-qq", "-o", "/dev/null"]
       + paths.flatMap { ["-P", snapstore.path($0)] }
-      + ["-e", "inject=pread64,preadv,preadv2,fsync:delay_enter=2000000:when=1"]
+      + ["-e", "inject=pread64,preadv,preadv2,fsync:delay_enter=1200000:when=1"]
     let jobCount = try snapstore.directory.names("v/jobs").count
     let running = try snapstore.start(
       arguments + ["--vault", "v"],

@@ -9,8 +9,9 @@ import Testing
 
 @Suite("Neither a damaged byte nor a lack of room stops collecting for good")
 struct CollectRecoveryTests {
-  private let one = TestContent.noise(5_000_000, seed: 71)
-  private let two = TestContent.noise(5_000_000, seed: 72)
+  private static let contents = [71, 72].map { TestContent.noise(5_000_000, seed: $0) }
+  private var one: [UInt8] { Self.contents[0] }
+  private var two: [UInt8] { Self.contents[1] }
 
   /// Two machines that have nothing in common; with the largest pack of each, and their points.
   private func twoMachines() throws -> (

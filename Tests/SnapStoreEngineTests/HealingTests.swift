@@ -8,11 +8,15 @@ import Testing
 
 /// Damage that a run meets is recorded, and the next backup that meets the content stores it again.
 @Suite("What was damaged is stored again") struct HealingTests {
-  private let content = TestContent.noise(9_000_000, seed: 31)
+  private static let large = TestContent.noise(9_000_000, seed: 31)
+  private static let little = TestContent.noise(1_500_000, seed: 32)
+  private var content: [UInt8] { Self.large }
+  /// One pack of chunks, and one of nodes.
+  private var small: [UInt8] { Self.little }
 
-  private func backedUp() throws -> EngineFixture {
+  private func backedUp(_ content: [UInt8]? = nil) throws -> EngineFixture {
     let fixture = try EngineFixture()
-    try fixture.backup(try fixture.image("disk", content))
+    try fixture.backup(try fixture.image("disk", content ?? self.content))
     return fixture
   }
 
@@ -79,7 +83,7 @@ import Testing
     "a pack that is gone together with the segment that told of it heals, whoever comes first",
     arguments: LostSegment.allCases, Between.allCases)
   func missingPackAndSegment(segment: LostSegment, between: Between) throws {
-    let fixture = try backedUp()
+    let fixture = try backedUp(small)
     try FileManager.default.removeItem(atPath: try #require(try fixture.packsBySize().first))
     for path in try fixture.objects("index") {
       switch segment {
@@ -104,13 +108,13 @@ import Testing
     let points = try PointCatalog(try fixture.vault()).entries.map(\.point)
     for (number, point) in points.filter({ $0.machine.text == "vm" }).enumerated() {
       _ = try fixture.restore(point.id.text, to: "restored\(number)")
-      #expect(try fixture.restored("disk", in: "restored\(number)") == content)
+      #expect(try fixture.restored("disk", in: "restored\(number)") == small)
     }
   }
 
   @Test("a segment that can't be read may have told of more than the others do")
   func unreadableSegmentBesideAnother() throws {
-    let fixture = try backedUp()
+    let fixture = try backedUp(small)
     let packs = try fixture.packsBySize()
     let (covered, entries) = try fixture.segment(overPacksAt: Array(packs.dropFirst()))
     let whole = try #require(try fixture.objects("index").first)
@@ -122,13 +126,13 @@ import Testing
     let healing = try fixture.backup("\(fixture.directory.path)/disk.img")
     #expect(healing.point.figures.newByteCount > 1_000_000)
     _ = try fixture.restore()
-    #expect(try fixture.restored("disk") == content)
+    #expect(try fixture.restored("disk") == small)
   }
 
   /// What an outcome would tell of the session is gone in an old vault.
   @Test("the loss of packs and segments is noticed of a session that nobody knows any more")
   func lossOfForgottenSession() throws {
-    let fixture = try backedUp()
+    let fixture = try backedUp(small)
     let first = try #require(try PointCatalog(try fixture.vault()).entries.first).point.id
     try fixture.backup("\(fixture.directory.path)/disk.img")
     try fixture.delete(first)
@@ -139,13 +143,13 @@ import Testing
     for _ in 0..<2 { try fixture.backup("\(fixture.directory.path)/disk.img") }
     for (number, entry) in try PointCatalog(try fixture.vault()).entries.enumerated() {
       _ = try fixture.restore(entry.point.id.text, to: "restored\(number)")
-      #expect(try fixture.restored("disk", in: "restored\(number)") == content)
+      #expect(try fixture.restored("disk", in: "restored\(number)") == small)
     }
   }
 
   @Test("a collection beside a backup forgets nothing of what is lost: that may go by it")
   func lossBesideBackup() throws {
-    let fixture = try backedUp()
+    let fixture = try backedUp(small)
     let vault = try fixture.vault()
     let known = Set(try fixture.objects("packs"))
     let other = try fixture.image("other", TestContent.noise(100_000, seed: 3))
@@ -171,7 +175,7 @@ import Testing
 
   @Test("what another says to be lost once the records of that were read counts too")
   func lossNotedMeanwhile() throws {
-    let fixture = try backedUp()
+    let fixture = try backedUp(small)
     let vault = try fixture.vault()
     fixture.wrap = { store in
       ObservedStore(store) { event in

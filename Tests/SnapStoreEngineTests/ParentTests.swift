@@ -8,7 +8,8 @@ import Testing
 
 @Suite("A point after the first costs what changed")
 struct ParentTests {
-  private let content = TestContent.mixed(9_000_001, seed: 31)
+  private static let mixed = TestContent.mixed(9_000_001, seed: 31)
+  private var content: [UInt8] { Self.mixed }
 
   @Test("an unchanged disk shares its parent's map, and adds nothing but a point")
   func unchanged() throws {

@@ -8,7 +8,8 @@ import SystemPackage
 import Testing
 
 @Suite("Verify finds damage and says who loses by it") struct VerifyTests {
-  private let content = TestContent.noise(9_000_000, seed: 77)
+  private static let noise = TestContent.noise(9_000_000, seed: 77)
+  private var content: [UInt8] { Self.noise }
 
   private func backedUp() throws -> EngineFixture {
     let fixture = try EngineFixture()
