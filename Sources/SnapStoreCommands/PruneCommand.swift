@@ -116,7 +116,7 @@ enum PruneAnswer {
           ]
         }),
       "kept_points": .count(plans.reduce(0) { $0 + $1.points.count - $1.going.count }),
-      "deleted_points": .count(plans.reduce(0) { $0 + $1.going.count }),
+      "deleted_points": .count(plans.goingCount),
     ]
   }
 
@@ -133,7 +133,7 @@ enum PruneAnswer {
       let policy = plan.rules.policy.map { ", policy \($0)" } ?? ""
       lines += ["Machine \(plan.machine)\(policy)", "", table.text, ""]
     }
-    let going = plans.reduce(0) { $0 + $1.going.count }
+    let going = plans.goingCount
     let kept = plans.reduce(0) { $0 + $1.points.count } - going
     let points = HumanText.count(going, "point", "points")
     lines.append(

@@ -11,14 +11,13 @@ enum PruneJob {
     _ prune: Prune, _ plans: [Prune.MachinePlan], machine: Name?, isSure: Bool = false,
     _ vault: Vault, _ interruption: Interruption, _ console: Console
   ) throws -> [Prune.MachinePlan] {
-    guard plans.contains(where: { !$0.going.isEmpty }) else { return plans }
+    guard plans.goingCount > 0 else { return plans }
     return try JobRun(.prune, machine: machine, console).recording(in: vault) {
       if let plan = plans.first(where: \.isDrastic), !isSure { throw refusal(of: plan) }
       let reserve = Reserve(vault)
       let done = try reserve.using { try prune.apply(plans, interruption: interruption) }
       reserve.make()
-      let count = done.reduce(0) { $0 + $1.going.count }
-      return (done, JobResult(figures: [.deletedPoints: UInt64(count)]))
+      return (done, JobResult(figures: [.deletedPoints: UInt64(done.goingCount)]))
     }
   }
 

@@ -109,12 +109,12 @@ struct ScheduledRun {
         let rules = try PruneRules(
           policies: policies, given: nil, machine: machine, host: vault.host)
         let plans = try prune.plan(rules.rules(of:))
-        guard plans.contains(where: { !$0.going.isEmpty }) else { return }
+        guard plans.goingCount > 0 else { return }
         try refuseRetry(.prune, machine)
         result.wasTried = true
-        result.deletedPointCount =
-          try PruneJob.run(prune, plans, machine: machine, vault, interruption, console)
-          .reduce(0) { $0 + $1.going.count }
+        result.deletedPointCount = try PruneJob.run(
+          prune, plans, machine: machine, vault, interruption, console
+        ).goingCount
       }
       report.machines[index] = result
     }

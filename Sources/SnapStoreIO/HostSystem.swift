@@ -45,21 +45,22 @@ package struct HostSystem: Sendable {
 
   /// How many files this process may have open (the soft limit).
   package static var openFileLimit: UInt64 {
-    var limit = rlimit()
-    guard unsafe getrlimit(__rlimit_resource_t(RLIMIT_NOFILE.rawValue), &limit) == 0 else {
-      return .max
-    }
-    return UInt64(limit.rlim_cur)
+    openFileLimits.map { UInt64($0.rlim_cur) } ?? .max
+  }
+
+  private static let openFiles = __rlimit_resource_t(RLIMIT_NOFILE.rawValue)
+
+  private static var openFileLimits: rlimit? {
+    var limits = rlimit()
+    return unsafe getrlimit(openFiles, &limits) == 0 ? limits : nil
   }
 
   /// Lets this process have as many files open as the hard limit says, within reason: the soft one
   /// is low for the sake of select(2), which nothing here calls, and large vaults have many packs.
   package static func raiseOpenFileLimit() {
-    var limit = rlimit()
-    let resource = __rlimit_resource_t(RLIMIT_NOFILE.rawValue)
-    guard unsafe getrlimit(resource, &limit) == 0 else { return }
-    limit.rlim_cur = max(limit.rlim_cur, min(limit.rlim_max, 1 << 16))
-    _ = unsafe setrlimit(resource, &limit)
+    guard var limits = openFileLimits else { return }
+    limits.rlim_cur = max(limits.rlim_cur, min(limits.rlim_max, 1 << 16))
+    _ = unsafe setrlimit(openFiles, &limits)
   }
 
   /// Gives standard streams that are closed something that can't be written to: what is opened

@@ -40,7 +40,7 @@ struct CollectionCleaning {
     freedByteCount &+= try vault.deleteOldTombstones()
     freedByteCount &+= try vault.deleteOldPins()
     freedByteCount &+= try vault.deleteOldDamage(
-      among: damage, packs: packs, isNothingLost: isAlone)
+      among: damage, packs: packs, isAlone: isAlone)
     freedByteCount &+= try vault.deleteOldVerifications()
   }
 }

@@ -146,9 +146,7 @@ struct CollectionRun {
     var packs = CollectionRound.Packs(
       listed: Set(session.packs.keys).union(session.doomedPacks.keys).intersection(candidates),
       reached: Set(lives.keys), copied: Set(victims), covered: index.coveredPacks)
-    // Whoever is under way may have relied on one before it went, or goes by what is said of it.
-    let isAlone = round.open.isEmpty
-    if isAlone { packs.gone = try index.gonePacks() }
+    if round.isAlone { packs.gone = try index.gonePacks() }
     if !options.isDryRun && !victims.isEmpty {
       let copy = try copy(victims, contents, marks, session, index)
       packs.copied = Set(copy.done)
@@ -163,10 +161,7 @@ struct CollectionRun {
       tellDry(plan, verdict, deletions, packs.copied)
       return
     }
-    // All that is needed was found since it was left.
-    if let noted = index.unknownLoss { damage.append(noted) }
-    try act(round, verdict, deletions, points.seen, session)
-    if isAlone { try index.deleteUnreadSegments() }
+    try act(round, verdict, deletions, points.seen, session, index)
   }
 
   private mutating func copy(
@@ -245,7 +240,8 @@ struct CollectionRun {
   /// Steps 9 and 10.
   private mutating func act(
     _ round: CollectionRound, _ verdict: CollectionRound.Verdict,
-    _ deletions: CollectionRound.Deletions, _ points: VaultLook.Points, _ session: Session
+    _ deletions: CollectionRound.Deletions, _ points: VaultLook.Points, _ session: Session,
+    _ index: ChunkIndex
   ) throws {
     let isNews = verdict != round.baseVerdict || !deletions.isEmpty || isTimeNews
     if isNews {
@@ -264,9 +260,11 @@ struct CollectionRun {
     try cleaning.delete(deletions, packSizes: sizes)
     try cleaning.deleteUnreadable(
       points.unreadable.filter { !round.leanedOn.contains($0) })
+    // Of its own record, too, all that is needed was found since.
     try cleaning.deleteWhatIsObsolete(
-      damage: damage, packs: Set(session.packs.keys).subtracting(verdict.doomed),
-      isAlone: round.open.isEmpty)
+      damage: damage + (index.unknownLoss.map { [$0] } ?? []),
+      packs: Set(session.packs.keys).subtracting(verdict.doomed), isAlone: round.isAlone)
+    if round.isAlone { try index.deleteUnreadSegments() }
     report.freedByteCount &+= cleaning.freedByteCount
     report.deletedPackCount = deletions.packs.count
     report.deletedPointCount = deletions.points.count + points.unreadable.count

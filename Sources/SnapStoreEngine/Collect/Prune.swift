@@ -105,3 +105,8 @@ package struct Prune: Sendable {
     return done
   }
 }
+
+extension [Prune.MachinePlan] {
+  /// How many points go.
+  package var goingCount: Int { reduce(0) { $0 + $1.going.count } }
+}

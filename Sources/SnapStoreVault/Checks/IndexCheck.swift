@@ -84,7 +84,7 @@ package struct IndexCheck {
         throw error
       }
       if replacesDamaged {
-        try index.distrust(name, reason, isWrong: (error as? FormatError)?.code == .damaged)
+        try index.distrust(name, reason, isWrong: ChunkIndex.isWrong(error))
       } else {
         report.add(object, "\(reason); snapstore collect replaces it")
       }

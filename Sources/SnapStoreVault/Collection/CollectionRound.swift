@@ -62,6 +62,8 @@ package struct CollectionRound: Hashable, Sendable {
   private var settled: Set<SessionID> = []
   /// Sessions that were under way at the second look, by what was known at the first.
   package private(set) var open: Set<SessionID> = []
+  /// Whether nobody was, who may go by a pack that is gone, or by what is said to be lost.
+  package var isAlone: Bool { open.isEmpty }
   package private(set) var leanedOn: Set<PointID> = []
   private var registered: Set<SessionID> = []
   private var alive: Set<SessionID> = []

@@ -79,25 +79,20 @@ package final class ChunkIndex: Sendable {
       state.withLock { $0.damagedSegments = [] }
     }
     let isLossKnown = try session.purpose != .write || findLost(limit: memory / 512)
-    // Who replaces segments says first what is lost with them, which may be since `known` was read.
-    let isCurrent = try known.isCurrent(in: session.vault)
-    state.withLock { $0.isComplete = isCovered && isLossKnown && isCurrent }
+    state.withLock { $0.isComplete = isCovered && isLossKnown }
   }
 
   /// Fills `lost` with the *bad set*: what damage records name and what was in packs that are gone
   /// or have another size, as far as no good copy is left. False where that can't be known.
   private func findLost(limit: Int) throws -> Bool {
     var candidates = known.ids
-    var isComplete = known.isComplete
+    // Who replaces segments says first what is lost with them, which may be since `known` was read.
+    var isComplete = try known.isComplete && known.isCurrent(in: session.vault)
     let later = try laterPacks()
-    func isLost(_ pack: CoveredPack) -> Bool {
-      session.packs[pack.name] != pack.byteCount && !later.contains(pack)
-        && !session.condemned.doomed.contains(pack.name)
-    }
-    for segment in segments where segment.packs.contains(where: isLost) {
+    for segment in segments where segment.packs.contains(where: { isLost($0, later) }) {
       do {
         try segment.forEachEntry { entry, isUsable in
-          guard !isUsable, isLost(segment.packs[Int(entry.pack)]) else { return }
+          guard !isUsable, isLost(segment.packs[Int(entry.pack)], later) else { return }
           if candidates.count < limit { candidates.insert(entry.id) } else { isComplete = false }
         }
       } catch {
@@ -115,12 +110,17 @@ package final class ChunkIndex: Sendable {
     return isComplete
   }
 
+  /// Whether a pack that a segment tells of is gone or has another size, and should not.
+  private func isLost(_ pack: CoveredPack, _ later: Set<CoveredPack>) -> Bool {
+    session.packs[pack.name] != pack.byteCount && !later.contains(pack) && !isDoomed(pack.name)
+  }
+
   /// Whether the session that stored a pack had written its segments; yes, where nobody can tell.
   /// Outcome and record of an old session are gone, and so is the record of a collection that ended
   /// well; before they go, a collection has covered all packs.
   private func hasWrittenSegments(over pack: SerialName) throws -> Bool {
     do {
-      if let verdict = try SessionOutcome.verdict(of: pack.session, session.vault) {
+      if let verdict = try SessionOutcome.recordedVerdict(of: pack.session, session.vault) {
         return verdict == .committed
       }
       // What a collection could not index, for want of room, it has condemned.
@@ -225,7 +225,7 @@ package final class ChunkIndex: Sendable {
 
   /// Whether a segment's bytes are wrong, and it may go once others cover its packs. One that can't
   /// be read now, or is of a newer version, stays.
-  private static func isWrong(_ error: any Error) -> Bool {
+  static func isWrong(_ error: any Error) -> Bool {
     (error as? FormatError)?.code == .damaged
   }
 
@@ -433,10 +433,8 @@ package final class ChunkIndex: Sendable {
       for pack in segment.packs where session.packs[pack.name] != nil && !covered.contains(pack) {
         if try !addByDirectory(pack) { isReplaced = false }
       }
-      let unlisted = segment.packs.filter {
-        session.packs[$0.name] != $0.byteCount && !isDoomed($0.name)
-      }
-      if isReplaced, try !laterPacks().isSuperset(of: unlisted) { try noteUnknownLoss() }
+      let later = isReplaced ? try laterPacks() : []
+      if isReplaced, segment.packs.contains(where: { isLost($0, later) }) { try noteUnknownLoss() }
       state.withLock { state in
         state.segments.removeAll { $0 === segment }
         if isReplaced { state.damagedSegments.append(segment.name) }

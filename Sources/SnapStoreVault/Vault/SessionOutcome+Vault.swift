@@ -2,22 +2,26 @@ internal import SnapStoreFormat
 internal import SnapStoreIO
 
 extension SessionOutcome {
-  /// Whether the session's outcome, or its copy, says `committed`. Throws `FormatError` where both
-  /// were lost: a session's record goes behind them, so it has always had one of the three.
+  /// Whether the session's outcome, or its copy, says `committed`. Throws as `verdict` does.
   static func isCommitted(_ session: SessionID, _ vault: Vault) throws -> Bool {
-    if let verdict = try verdict(of: session, vault) { return verdict == .committed }
-    if try vault.isThere(.session(session)) { return false }
-    // It may have ended, and its record gone, in between.
-    guard let verdict = try verdict(of: session, vault) else {
-      throw FormatError.damaged("is missing, and so is its copy")
-        .inObject("\(ObjectName.outcome(session))")
-    }
-    return verdict == .committed
+    try verdict(of: session, vault) == .committed
   }
 
-  /// How a session ended, by its outcome or the copy; nil where it has not. The copy counts where
-  /// the outcome is lost or damaged: it is only made once that says `committed`.
+  /// How a session ended; nil where it has not. Throws `FormatError` where outcome and copy can't
+  /// be read, or were lost: a session's record goes behind them, so there is always one of the
+  /// three.
   static func verdict(of session: SessionID, _ vault: Vault) throws -> Verdict? {
+    if let verdict = try recordedVerdict(of: session, vault) { return verdict }
+    if try vault.isThere(.session(session)) { return nil }
+    // It may have ended, and its record gone, in between.
+    if let verdict = try recordedVerdict(of: session, vault) { return verdict }
+    throw FormatError.damaged("is missing, and so is its copy")
+      .inObject("\(ObjectName.outcome(session))")
+  }
+
+  /// How a session ended, by its outcome or the copy; nil where neither is there. The copy counts
+  /// where the outcome is lost or damaged: it is only made once that says `committed`.
+  static func recordedVerdict(of session: SessionID, _ vault: Vault) throws -> Verdict? {
     do {
       if let outcome = try read(.outcome(session), of: session, vault) { return outcome.verdict }
     } catch let failure {

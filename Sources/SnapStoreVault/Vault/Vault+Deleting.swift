@@ -105,10 +105,11 @@ extension Vault {
   }
 
   /// Of the records of damage that were listed before `packs` and before all that is needed was
-  /// found, those of which every finding lies in a pack that is gone. `isNothingLost`: those, too,
-  /// that say that no copy is known, or that nobody knows what is lost.
+  /// found, those of which every finding lies in a pack that is gone. `isAlone`, where nobody was
+  /// under way who may go by them: those, too, that say that no copy is known, or that nobody knows
+  /// what is lost.
   package func deleteOldDamage(
-    among listed: [SerialName], packs: Set<SerialName>, isNothingLost: Bool
+    among listed: [SerialName], packs: Set<SerialName>, isAlone: Bool
   ) throws -> UInt64 {
     var old: [ObjectName] = []
     for name in listed {
@@ -117,9 +118,9 @@ extension Vault {
         continue
       }
       let isOld = record.findings.allSatisfy { finding in
-        finding.address.map { !packs.contains($0.pack) } ?? isNothingLost
+        finding.address.map { !packs.contains($0.pack) } ?? isAlone
       }
-      if isOld, isNothingLost || !record.findings.isEmpty { old.append(object) }
+      if isOld, isAlone || !record.findings.isEmpty { old.append(object) }
     }
     return try delete(old)
   }

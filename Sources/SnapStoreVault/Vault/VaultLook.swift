@@ -127,8 +127,7 @@ package struct VaultLook: Sendable {
       switch try SessionOutcome.verdict(of: session, vault) {
       case .committed: return .committed
       case .aborted: return .aborted
-      // A record goes behind its outcome: where both are gone, the outcome was lost.
-      case nil: return try vault.isThere(.session(session)) ? .pending : .unknown
+      case nil: return .pending
       }
     } catch {
       guard damageReason(error) != nil else { throw error }
