@@ -73,14 +73,7 @@ struct FakeClockTests {
   func softDelete(byPolicy: Bool) throws {
     for day in 10...12 { _ = try backup(at: "2026-03-\(day) 02:00") }
     let keep = ["--keep-last", "2", "--soft-delete", "1h"]
-    if byPolicy {
-      for arguments in [
-        ["policy", "set", "gold"] + keep,
-        ["policy", "assign", "gold", "--vm", "disk", "--data-disk", "disk.img"],
-      ] {
-        #expect(try snapstore.run(arguments + ["--vault", "v"]).status == 0)
-      }
-    }
+    if byPolicy { try snapstore.assignGold(keep, to: "disk", ["--data-disk", "disk.img"]) }
     let pruned = try snapstore.run(
       ["prune", "--vault", "v"] + (byPolicy ? [] : keep),
       environment: try FakeClock.environment(at: "2026-03-12 03:00"))

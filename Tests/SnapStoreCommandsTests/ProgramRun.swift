@@ -55,6 +55,16 @@ struct ProgramRun {
     try start(arguments, environment: environment).wait()
   }
 
+  /// Makes the policy `gold` of the vault `v` with these options, and assigns it to a machine.
+  func assignGold(_ options: [String], to machine: String, _ disks: [String]) throws {
+    for words in [
+      ["policy", "set", "gold"] + options, ["policy", "assign", "gold", "--vm", machine] + disks,
+    ] {
+      let result = try run(words + ["--vault", "v"])
+      #expect(result.status == 0, "\(result.errors)")
+    }
+  }
+
   /// Begins a run; `through` is a command that runs the program, as another user for example.
   /// `output` is a descriptor for its standard output, of which the result then has none.
   func start(

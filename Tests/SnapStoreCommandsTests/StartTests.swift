@@ -112,12 +112,8 @@ import Testing
 
   @Test("--jobs and --memory say how many threads compute")
   func threads() throws {
-    for words in [
-      ["policy", "set", "gold", "--schedule", "daily 02:00", "--keep-last", "9"],
-      ["policy", "assign", "gold", "--vm", "web", "--data-disk", "disk.img"],
-    ] {
-      #expect(try snapstore.run(words + ["--vault", "v"]).status == 0)
-    }
+    try snapstore.assignGold(
+      ["--schedule", "daily 02:00", "--keep-last", "9"], to: "web", ["--data-disk", "disk.img"])
     let strace = [
       "/usr/bin/strace", "-f", "-qq", "-o", snapstore.path("trace"), "-e", "trace=clone3,clone",
     ]
@@ -185,12 +181,8 @@ import Testing
     for _ in 0..<3 { #expect(try snapstore("backup", "--vault", "v", "disk.img").status == 0) }
     // Without a schedule nothing is due but a collection.
     let schedule = place == "disk.img" ? ["--schedule", "daily 02:00"] : []
-    for words in [
-      ["policy", "set", "gold", "--keep-last", "9"] + schedule,
-      ["policy", "assign", "gold", "--vm", "web", "--data-disk", "disk.img"],
-    ] {
-      #expect(try snapstore.run(words + ["--vault", "v"]).status == 0)
-    }
+    try snapstore.assignGold(
+      ["--keep-last", "9"] + schedule, to: "web", ["--data-disk", "disk.img"])
     let packs = try snapstore.directory.names("v/packs").map { "v/packs/\($0)" }
     let paths = place == "v/packs" ? packs : [place]
     let strace =

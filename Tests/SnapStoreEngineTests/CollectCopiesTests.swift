@@ -133,10 +133,7 @@ import Testing
   @Test("what is damaged is not copied out of a pack half dead, and nothing goes")
   func damagedCopy() throws {
     let fixture = try EngineFixture()
-    let first = try fixture.backup(try fixture.image("disk", content)).point.id
-    let half = Array(content.prefix(2_500_000)) + TestContent.noise(2_500_000, seed: 62)
-    try fixture.backup(try fixture.image("disk", half))
-    try fixture.delete(first)
+    try fixture.leaveHalfDead(content, seed: 62)
     let old = try #require(
       try fixture.packsBySize().first { path in
         try fixture.directory(ofPackAt: path).reduce(0) { $0 + $1.record.byteCount } > 4_000_000
@@ -153,10 +150,7 @@ import Testing
   @Test("copies are durable and indexed before the decision, and nothing goes before it")
   func order() throws {
     let fixture = try EngineFixture()
-    let first = try fixture.backup(try fixture.image("disk", content)).point.id
-    let half = Array(content.prefix(2_500_000)) + TestContent.noise(2_500_000, seed: 62)
-    try fixture.backup(try fixture.image("disk", half))
-    try fixture.delete(first)
+    try fixture.leaveHalfDead(content, seed: 62)
     let events = Lock<[String]>([])
     fixture.wrap = { store in
       ObservedStore(store) { event in

@@ -269,12 +269,9 @@ struct CollectRecoveryTests {
   private func halfDead(_ count: Int, calls: FaultySystemCalls) throws -> EngineFixture {
     let fixture = try EngineFixture(calls: calls)
     for number in 0..<count {
-      let content = TestContent.noise(2_000_000, seed: UInt64(80 + number))
-      let image = try fixture.image("disk\(number)", content)
-      let first = try fixture.backup(image, machine: "m\(number)").point.id
-      let half = content.prefix(1_000_000) + TestContent.noise(1_000_000, seed: UInt64(number))
-      try fixture.backup(try fixture.image("disk\(number)", Array(half)), machine: "m\(number)")
-      try fixture.delete(first)
+      try fixture.leaveHalfDead(
+        TestContent.noise(2_000_000, seed: UInt64(80 + number)), disk: "disk\(number)",
+        machine: "m\(number)", seed: UInt64(number))
     }
     return fixture
   }

@@ -279,17 +279,9 @@ struct CollectTests {
     let (fixture, one, _) = try twoPoints()
     let path = "\(fixture.directory.path)/one.img"
     try fixture.delete(one)
-    let hasCollected = Lock(false)
-    fixture.wrap = { store in
-      ObservedStore(store) { event in
-        guard case .finish(let name) = event, name.folder == VaultFolder.points,
-          !hasCollected.withLock({ $0 })
-        else { return }
-        hasCollected.withLock { $0 = true }
-        fixture.wrap = { $0 }
-        let report = try fixture.collect()
-        #expect(report.waitingByteCount > 0)
-      }
+    let hasCollected = fixture.beforeFirst(of: VaultFolder.points) {
+      let report = try fixture.collect()
+      #expect(report.waitingByteCount > 0)
     }
     let point = try fixture.backup(path, machine: "three").point
     #expect(point.figures.newByteCount == 0 && hasCollected.withLock { $0 })

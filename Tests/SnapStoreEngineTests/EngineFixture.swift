@@ -117,16 +117,53 @@ final class EngineFixture: @unchecked Sendable {
       .map { "\(path)/\($0)" }
   }
 
-  /// The vault's files, by their paths below its own.
-  func files() throws -> [String: Data] {
-    var files: [String: Data] = [:]
-    for name in try FileManager.default.subpathsOfDirectory(atPath: vaultPath) {
-      let path = "\(vaultPath)/\(name)"
-      let attributes = try FileManager.default.attributesOfItem(atPath: path)
-      guard attributes[.type] as? FileAttributeType == .typeRegular else { continue }
-      files[name] = try Data(contentsOf: URL(fileURLWithPath: path))
+  /// The paths of the vault's files, below its own.
+  func fileNames() throws -> [String] {
+    try FileManager.default.subpathsOfDirectory(atPath: vaultPath).filter { name in
+      let attributes = try FileManager.default.attributesOfItem(atPath: "\(vaultPath)/\(name)")
+      return attributes[.type] as? FileAttributeType == .typeRegular
     }
-    return files
+  }
+
+  /// The vault's files, by these paths.
+  func files() throws -> [String: Data] {
+    try Dictionary(
+      uniqueKeysWithValues: fileNames().map { name in
+        (name, try Data(contentsOf: URL(fileURLWithPath: "\(vaultPath)/\(name)")))
+      })
+  }
+
+  /// Does something once, when the first object of a folder is about to get its name, with the
+  /// store as it is; says whether it has.
+  func beforeFirst(
+    of folder: String, _ body: @escaping @Sendable () throws -> Void
+  ) -> Lock<Bool> {
+    let hasHappened = Lock(false)
+    wrap = { [self] store in
+      ObservedStore(store) { [self] event in
+        guard case .finish(let name) = event, name.folder == folder,
+          !hasHappened.withLock({ $0 })
+        else { return }
+        hasHappened.withLock { $0 = true }
+        wrap = { $0 }
+        try body()
+      }
+    }
+    return hasHappened
+  }
+
+  /// Backs up a disk, and again with its second half new, and deletes the first point for ever: of
+  /// its packs half is dead. Returns what the disk has then.
+  @discardableResult
+  func leaveHalfDead(
+    _ content: [UInt8], disk: String = "disk", machine: String = "vm", seed: UInt64
+  ) throws -> [UInt8] {
+    let first = try backup(try image(disk, content), machine: machine).point.id
+    let count = content.count / 2
+    let half = content.prefix(content.count - count) + TestContent.noise(count, seed: seed)
+    try backup(try image(disk, Array(half)), machine: machine)
+    try delete(first)
+    return Array(half)
   }
 
   /// All bytes that the vault's files have.

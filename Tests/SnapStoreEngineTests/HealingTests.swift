@@ -147,6 +147,15 @@ import Testing
     }
   }
 
+  /// Another process says that nobody knows what is lost; false where that was said already.
+  private static func noteUnknownLoss(in vault: Vault) throws -> Bool {
+    let record = DamageRecord(
+      name: SerialName(session: SessionID(high: 1, low: 2), number: 1), time: vault.now(),
+      findings: [])
+    return try vault.store.put(
+      ObjectName(folder: VaultFolder.damage, key: "\(record.name)"), record.encoded())
+  }
+
   @Test("a collection beside a backup forgets nothing of what is lost: that may go by it")
   func lossBesideBackup() throws {
     let fixture = try backedUp(small)
@@ -156,11 +165,7 @@ import Testing
     try fixture.delete(try fixture.backup(other, machine: "other").point.id)
     let pack = try #require(try fixture.packsBySize().first { !known.contains($0) })
     try FileManager.default.removeItem(atPath: pack)
-    let record = DamageRecord(
-      name: SerialName(session: SessionID(high: 1, low: 2), number: 1), time: vault.now(),
-      findings: [])
-    let name = ObjectName(folder: VaultFolder.damage, key: "\(record.name)")
-    #expect(try vault.store.put(name, record.encoded()))
+    #expect(try Self.noteUnknownLoss(in: vault))
     do {
       let session = try Session.beginWriting(vault, leaningOn: [])
       try fixture.collect()
@@ -180,11 +185,7 @@ import Testing
     fixture.wrap = { store in
       ObservedStore(store) { event in
         guard event == .list(VaultFolder.damage) else { return }
-        let record = DamageRecord(
-          name: SerialName(session: SessionID(high: 1, low: 2), number: 1), time: vault.now(),
-          findings: [])
-        let name = ObjectName(folder: VaultFolder.damage, key: "\(record.name)")
-        _ = try vault.store.put(name, record.encoded())
+        _ = try Self.noteUnknownLoss(in: vault)
       }
     }
     let session = try Session.beginWriting(try fixture.vault(), leaningOn: [])
@@ -239,19 +240,11 @@ import Testing
     try fixture.delete(old.point.id)
     let late = try fixture.image("late", TestContent.noise(9_000_000, seed: 33))
     let before = Set(try fixture.packsBySize())
-    let hasHappened = Lock(false)
-    fixture.wrap = { store in
-      ObservedStore(store) { event in
-        guard case .finish(let name) = event, name.folder == VaultFolder.epochs,
-          !hasHappened.withLock({ $0 })
-        else { return }
-        hasHappened.withLock { $0 = true }
-        fixture.wrap = { $0 }
-        try fixture.backup(late, machine: "late")
-        let pack = try #require(try fixture.packsBySize().first { !before.contains($0) })
-        try fixture.damage(pack, at: 1_000_000)
-        #expect(try !fixture.verify().damaged.isEmpty)
-      }
+    let hasHappened = fixture.beforeFirst(of: VaultFolder.epochs) {
+      try fixture.backup(late, machine: "late")
+      let pack = try #require(try fixture.packsBySize().first { !before.contains($0) })
+      try fixture.damage(pack, at: 1_000_000)
+      #expect(try !fixture.verify().damaged.isEmpty)
     }
     // Beside a reader that began before, a collection makes one round.
     let reader = try Session.beginReading(try fixture.vault(), leaningOn: [])

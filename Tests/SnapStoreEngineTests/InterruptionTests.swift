@@ -35,10 +35,7 @@ struct InterruptionTests {
   @Test("a collection that copies decides nothing, and the next one does it all")
   func collect() throws {
     let fixture = try EngineFixture()
-    let first = try fixture.backup(try fixture.image("disk", content)).point.id
-    let half = Array(content.prefix(4_500_000)) + TestContent.noise(4_500_000, seed: 4)
-    try fixture.backup(try fixture.image("disk", half))
-    try fixture.delete(first)
+    let half = try fixture.leaveHalfDead(content, seed: 4)
     var collect = Collect()
     collect.maximumDeadPercent = 0
     collect.resources = Resources(jobs: 2)

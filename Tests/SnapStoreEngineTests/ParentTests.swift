@@ -60,14 +60,9 @@ struct ParentTests {
     let fixture = try EngineFixture()
     let path = try fixture.image("disk", content)
     let first = try fixture.backup(path).point.id
-    fixture.wrap = { store in
-      ObservedStore(store) { event in
-        guard case .finish(let name) = event, name.folder == VaultFolder.sessions else { return }
-        fixture.wrap = { $0 }
-        try fixture.delete(first)
-      }
-    }
+    let isDeleted = fixture.beforeFirst(of: VaultFolder.sessions) { try fixture.delete(first) }
     #expect(try fixture.backup(path).point.parent == nil)
+    #expect(isDeleted.withLock { $0 })
     #expect(try fixture.backup(path).point.parent != nil)
   }
 

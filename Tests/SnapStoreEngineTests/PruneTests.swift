@@ -65,11 +65,16 @@ struct PruneTests {
     #expect(throws: IOError.self) { try Pins(try fixture.vault()) }
   }
 
-  @Test("a point that is pinned while it is deleted for ever stays")
-  func pinnedWhileDeletedForEver() throws {
+  /// A vault of one point, open with the store as it is.
+  private func onePoint() throws -> (fixture: EngineFixture, point: PointID, vault: Vault) {
     let fixture = try EngineFixture()
     let point = try fixture.backup(try fixture.image("disk", [1, 2, 3])).point.id
-    let vault = try fixture.vault()
+    return (fixture, point, try fixture.vault())
+  }
+
+  @Test("a point that is pinned while it is deleted for ever stays")
+  func pinnedWhileDeletedForEver() throws {
+    let (fixture, point, vault) = try onePoint()
     fixture.wrap = { store in
       ObservedStore(store) { event in
         guard case .finish(let name) = event, name.folder == VaultFolder.tombstones,
@@ -88,9 +93,7 @@ struct PruneTests {
 
   @Test("a point that is pinned while soft deletes are made final can be brought back")
   func pinnedWhileMadeFinal() throws {
-    let fixture = try EngineFixture()
-    let point = try fixture.backup(try fixture.image("disk", [1, 2, 3])).point.id
-    let vault = try fixture.vault()
+    let (fixture, point, vault) = try onePoint()
     fixture.wrap = { store in
       ObservedStore(store) { event in
         guard event == .list(VaultFolder.pins) else { return }

@@ -59,12 +59,7 @@ import Testing
   }
 
   private func files(of fixture: EngineFixture) throws -> [String] {
-    try FileManager.default.subpathsOfDirectory(atPath: fixture.vaultPath)
-      .map { "\(fixture.vaultPath)/\($0)" }
-      .filter { path in
-        let attributes = try FileManager.default.attributesOfItem(atPath: path)
-        return attributes[.type] as? FileAttributeType == .typeRegular
-      }
+    try fixture.fileNames().map { "\(fixture.vaultPath)/\($0)" }
   }
 
   /// The zeros in a segment before its first page, which no reader looks at.
