@@ -38,21 +38,16 @@ struct PointsCommand: ParsableCommand {
     let points = (isDeleted ? catalog.deleted : catalog.entries).map(\.point).filter {
       vm == nil || $0.machine == vm
     }
-    let verifications = try Verifications(vault)
     let marks = try PointMarks(vault)
     if console.isJSON {
       try console.print(
-        .array(
-          points.map {
-            Self.fields(
-              $0, verified: verifications.time(of: $0.id), marks, isDeleted: isDeleted)
-          }))
+        .array(points.map { Self.fields($0, marks, isDeleted: isDeleted) }))
     } else if points.isEmpty {
       let kind = isDeleted ? "deleted recovery points" : "recovery points"
       try console.print(
         "No \(kind)\(vm.map { " of \($0)" } ?? "") in \(vault.store.location)")
     } else {
-      try console.print(Self.table(points, verifications, marks).text)
+      try console.print(Self.table(points, marks).text)
     }
     // The list is good, but not all of it: a script has to notice.
     if let status = ExitStatus(unreadable: catalog.unreadable.map { $0.error.code == .damaged }) {
@@ -61,7 +56,7 @@ struct PointsCommand: ParsableCommand {
   }
 
   static func fields(
-    _ point: RecoveryPoint, verified: Timestamp?, _ marks: PointMarks, isDeleted: Bool = false
+    _ point: RecoveryPoint, _ marks: PointMarks, isDeleted: Bool = false
   ) -> JSONValue {
     [
       "point": .string(point.id.text),
@@ -75,15 +70,14 @@ struct PointsCommand: ParsableCommand {
       "new_bytes": .bytes(point.figures.newByteCount),
       "pinned": .bool(marks.pins.contains(point.id)),
       "deleted": .bool(isDeleted),
-      "verified_at": .optional(verified?.rfc3339),
+      "verified_at": .optional(marks.verifications.time(of: point.id)?.rfc3339),
+      "lossy": .bool(marks.verifications.isLossy(point.id)),
       "clock_suspect": .bool(point.clock?.suspicion != nil),
       "suspect": .bool(marks.reviews.isSuspect(point)),
     ]
   }
 
-  static func table(
-    _ points: [RecoveryPoint], _ verifications: Verifications, _ marks: PointMarks
-  ) -> Table {
+  static func table(_ points: [RecoveryPoint], _ marks: PointMarks) -> Table {
     var table = Table([
       .init(title: "POINT"), .init(title: "VM"), .init(title: "SEQUENCE", isNumber: true),
       .init(title: "TIME"), .init(title: "CONSISTENCY"), .init(title: "DISKS", isNumber: true),
@@ -95,7 +89,7 @@ struct PointsCommand: ParsableCommand {
         point.id.text, point.machine.text, "\(point.sequence)", point.time.rfc3339,
         point.consistency.name, "\(point.disks.count)", HumanText.bytes(point.byteCount),
         HumanText.bytes(point.figures.newByteCount),
-        verifications.time(of: point.id)?.rfc3339 ?? "-", marks.text(of: point),
+        marks.verifications.time(of: point.id)?.rfc3339 ?? "-", marks.text(of: point),
       ])
     }
     return table
@@ -106,15 +100,18 @@ struct PointsCommand: ParsableCommand {
 struct PointMarks {
   let pins: Pins
   let reviews: Reviews
+  let verifications: Verifications
 
   init(_ vault: Vault) throws {
     pins = try Pins(vault)
     reviews = try Reviews(vault)
+    verifications = try Verifications(vault)
   }
 
   /// What else matters of a point, for people.
   func text(of point: RecoveryPoint) -> String {
     let marks = [
+      verifications.isLossy(point.id) ? "lossy" : nil,
       reviews.isSuspect(point) ? "suspect" : nil,
       pins.contains(point.id) ? "pinned" : nil,
       point.clock?.suspicion.map { "clock \($0.name)" },

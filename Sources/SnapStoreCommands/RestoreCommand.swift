@@ -80,6 +80,7 @@ struct RestoreCommand: ParsableCommand {
       var report = try console.showing(restore.progress) { try restore.run(from: vault) }
       report.warnings += HostMemory(host).contradictions(
         of: vault, catalog, machine: entry.point.machine)
+      if let doubt = catalog.doubt(of: entry) { report.warnings.append(doubt) }
       if point == "latest" {
         report.warnings += catalog.unreadable.map {
           "recovery point \($0.id) can't be read and was passed over: its name says it is older"

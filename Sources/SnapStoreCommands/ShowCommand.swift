@@ -34,21 +34,20 @@ struct ShowCommand: ParsableCommand {
   func run() throws {
     let console = output.console
     let vault = try vault.open(host: HostSystem.current())
-    let entry = try PointCatalog(vault).resolve(point, machine: vm)
-    let verified = try Verifications(vault).time(of: entry.point.id)
+    let catalog = try PointCatalog(vault)
+    let entry = try catalog.resolve(point, machine: vm)
+    if let doubt = catalog.doubt(of: entry) { console.warn(doubt) }
     let marks = try PointMarks(vault)
     if console.isJSON {
-      try console.print(Self.fields(entry, verified: verified, marks))
+      try console.print(Self.fields(entry, marks))
     } else {
-      try console.print(Self.text(entry, verified: verified, marks))
+      try console.print(Self.text(entry, marks))
     }
   }
 
-  static func fields(
-    _ entry: PointCatalog.Entry, verified: Timestamp?, _ marks: PointMarks
-  ) -> JSONValue {
+  static func fields(_ entry: PointCatalog.Entry, _ marks: PointMarks) -> JSONValue {
     let point = entry.point
-    return PointsCommand.fields(point, verified: verified, marks).merging([
+    return PointsCommand.fields(point, marks).merging([
       "hash": .string(Hexadecimal.text(entry.hash)),
       "previous": .array(point.previous.map { .string(Hexadecimal.text($0)) }),
       "evidence": .string(point.evidence),
@@ -63,9 +62,7 @@ struct ShowCommand: ParsableCommand {
     ]).merging(BackupCommand.figureFields(point.figures))
   }
 
-  static func text(
-    _ entry: PointCatalog.Entry, verified: Timestamp?, _ marks: PointMarks
-  ) -> String {
+  static func text(_ entry: PointCatalog.Entry, _ marks: PointMarks) -> String {
     let point = entry.point
     var table = BackupCommand.diskTable()
     for disk in point.disks { BackupCommand.addRow(disk, to: &table) }
@@ -81,7 +78,7 @@ struct ShowCommand: ParsableCommand {
       Time:         \(point.time.rfc3339)\(suspicion)
       Consistency:  \(point.consistency.name) (\(HumanText.plain(point.evidence)))
       Parent:       \(point.parent?.text ?? "none")
-      Verified:     \(verified?.rfc3339 ?? "never")
+      Verified:     \(marks.verifications.time(of: point.id)?.rfc3339 ?? "never")
       Marks:        \(marks.text(of: point))
       Changes:      \(SignalsAnswer.text(point))
       Hash:         \(Hexadecimal.text(entry.hash))

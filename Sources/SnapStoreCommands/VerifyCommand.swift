@@ -67,7 +67,8 @@ struct VerifyCommand: ParsableCommand {
     let host = HostSystem.current()
     let vault = try JobRun(.verify, console).opening(vault, host: host)
     let catalog = try PointCatalog(vault)
-    var verify = Verify(try point.map { try catalog.resolve($0, machine: vm).point })
+    let entry = try point.map { try catalog.resolve($0, machine: vm) }
+    var verify = Verify(entry?.point)
     verify.expectedHashes = expectedHashes
     verify.isQuick = isQuick
     verify.resources = resources.resources
@@ -77,6 +78,7 @@ struct VerifyCommand: ParsableCommand {
       [verify] in
       var report = try console.showing(verify.progress) { try verify.run(on: vault) }
       report.warnings += HostMemory(host).contradictions(of: vault, catalog)
+      if let doubt = entry.flatMap(catalog.doubt) { report.warnings.append(doubt) }
       return (report, JobResult(report, of: verify.point?.id))
     }
     for warning in report.warnings { console.warn(warning) }

@@ -90,7 +90,7 @@ SEEDS = {
     "session": lambda: with_sections("session"),
     "outcome": lambda: with_sections("outcome"),
     "damage": lambda: with_sections("damage"),
-    "verification": lambda: with_sections("verification"),
+    "verification": lambda: with_sections("verification", "verification-lossy"),
     "epoch": lambda: with_sections("epoch"),
     "tombstone": lambda: with_sections("tombstone"),
     "policy": lambda: with_sections("policy", "policy-removed"),

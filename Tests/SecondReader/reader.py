@@ -325,12 +325,14 @@ def read_assignment(fields):
 
 
 def check_verification(data, name, count):
-    identity, points = small(data, VERIFICATION, 1, 2)
+    identity, points, *lossy = small(data, VERIFICATION, 1, 2, may=(3,))
     need(identity.take(16).hex() == name, "is of another session")
     identity.time()
-    count["verified points"] += len(
-        [points.text(POINTID) for _ in range(points.number(8, range((1 << 20) + 1)))])
-    identity.end(), points.end()
+    for kind, fields, least in [("verified", points, 0)] + [("lossy", fields, 1) for fields in lossy]:
+        count[kind + " points"] += len(
+            [fields.text(POINTID) for _ in range(fields.number(8, range(least, (1 << 20) + 1)))])
+        fields.end()
+    identity.end()
 
 
 def check_damage(data, name, packs, count):
@@ -553,6 +555,7 @@ class Vault:
                 steps[name[:23]] = int(name[24:], 16), self.attempt(
                     "tombstones/" + name, read_tombstone, name) or (1, None)
         self.states = {point: step[0] for point, (_, step) in steps.items()}
+        self.followed = {hash_ for point in copies for hash_ in point.previous}
         self.points = {point.id: point for point in copies  # copy 1 comes last
                        if point.vault.id == self.descriptor.id and self.exists(point)
                        and self.states.get(point.id) != 3}
@@ -570,10 +573,10 @@ class Vault:
                     self.places[record.id].append((data, record))
 
     def exists(self, point):
-        """What the outcome says; where it is lost or damaged, what its copy says."""
+        """What the outcome says, else its copy; where both are lost or damaged, whether another point follows."""
         name = "outcomes/" + point.session.hex()
         verdicts = [self.attempt(name + end, is_committed, point.session) for end in ("", ".2")]
-        return verdicts[1] if verdicts[0] is None else verdicts[0]
+        return next((said for said in verdicts if said is not None), point.hash in self.followed)
 
     def names(self, folder, pattern):
         folder = os.path.join(self.path, folder)

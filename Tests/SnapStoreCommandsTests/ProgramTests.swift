@@ -105,8 +105,8 @@ struct ProgramTests {
     #expect(
       Set(point.keys) == [
         "point", "vm", "sequence", "parent", "time", "consistency", "disks", "size_bytes",
-        "new_bytes", "pinned", "deleted", "verified_at", "clock_suspect",
-        "suspect",
+        "new_bytes", "pinned", "deleted", "verified_at", "lossy",
+        "clock_suspect", "suspect",
       ])
     #expect(point["disks"] as? Int == 1)
 

@@ -72,6 +72,10 @@ struct VerifyProgramTests {
     #expect(text.status == 65)
     #expect(text.output.contains("disk disk: bytes \(range["offset"] ?? -1) to "))
     #expect(text.output.contains("Back the machines up again now"))
+    let points = try snapstore("points", "--vault", "v", "--json").json()
+    let point = try #require((points.first as? [[String: Any]])?.first)
+    #expect(point["lossy"] as? Bool == true && point["verified_at"] is NSNull)
+    #expect(try snapstore("points", "--vault", "v").output.contains("lossy"))
     let failed = try snapstore("jobs", "--vault", "v", "--failed", "--json").json().first
     let jobs = try #require(failed as? [[String: Any]])
     #expect(jobs.count == 3)

@@ -132,9 +132,9 @@ struct CollectTests {
     }
     try fixture.collect()
     #expect(
-      looks.withLock { $0 }.prefix(10) == [
+      looks.withLock { $0 }.prefix(11) == [
+        "points", "outcomes",  // what was committed, whatever became of its outcome
         "sessions", "outcomes",  // who died
-        "points",  // what was deleted long enough ago
         "packs", "outcomes", "points", "sessions", "points", "registered", "packs",
       ])
   }
@@ -316,11 +316,83 @@ struct CollectTests {
     let losses = try fixture.verify(isQuick: true).damaged.flatMap(\.losses)
     #expect(Set(losses.map(\.point)) == [two])
     #expect(try PointCatalog(try fixture.vault()).resolveAny(two.text).id == two, "to be deleted")
+    // It is not there but for who names it.
+    let catalog = try PointCatalog(try fixture.vault())
+    let doubtful = try catalog.resolve(two.text, machine: nil)
+    #expect(catalog.doubt(of: doubtful)?.contains("outcomes/\(session)") == true)
+    #expect(catalog.entries.map(\.point.id) == [one])
+    let refusal = #expect(throws: VaultError.self) { try fixture.restore(machine: "two") }
+    #expect(refusal?.code == .damaged && refusal?.hint?.contains(two.text) == true)
+    _ = try fixture.restore(machine: "one", to: "one")
+    #expect(try fixture.verify(two.text).damaged.isEmpty)
     try fixture.delete(one)
     try fixture.collect(maximumDeadPercent: 0)
-    for (path, outcome) in zip(paths, outcomes) { try outcome.write(to: path) }
     _ = try fixture.restore(two.text)
     #expect(try fixture.restored("two") == second)
+    for (path, outcome) in zip(paths, outcomes) { try outcome.write(to: path) }
+    try expectSound(fixture)
+  }
+
+  @Test("where outcomes are lost, the points that others follow are there, and in the end all are")
+  func lostOutcomes() throws {
+    let fixture = try EngineFixture()
+    let path = try fixture.image("disk", first)
+    var ids: [PointID] = []
+    for content in [first, second, first] {
+      _ = try fixture.image("disk", content)
+      ids.append(try fixture.backup(path).point.id)
+    }
+    // Of the first, the session's record is gone too.
+    let catalog = try PointCatalog(try fixture.vault())
+    try FileManager.default.removeItem(
+      atPath: "\(fixture.vaultPath)/sessions/\(catalog.entries[0].point.session)")
+    try FileManager.default.removeItem(atPath: "\(fixture.vaultPath)/outcomes")
+    // One that is under way has none yet.
+    let vault = try fixture.vault()
+    let session = try Session.beginWriting(vault, leaningOn: [])
+    var other = catalog.entries[2].point
+    other.id = try #require(PointID("20301231T235959Z-000000"))
+    other.session = session.id
+    #expect(
+      try vault.store.put(
+        ObjectName(folder: VaultFolder.points, key: "\(other.id).1"), other.encoded()))
+
+    let lost = try PointCatalog(vault)
+    #expect(lost.entries.map(\.point.id) == Array(ids.prefix(2)))
+    #expect(lost.entries.allSatisfy { $0.lostOutcome != nil && lost.doubt(of: $0) == nil })
+    #expect(lost.unreadable.map(\.id) == [ids[2]])
+    #expect(lost.doubt(of: try lost.resolve(ids[2].text, machine: nil)) != nil)
+    #expect(throws: VaultError.self) { try lost.resolve("latest", machine: nil) }
+    let damaged = try fixture.verify(isQuick: true).damaged
+    #expect(damaged.count == 3 && damaged.flatMap(\.losses).map(\.point) == [ids[2]])
+    #expect(damaged.filter { $0.problem.contains("a later point shows") }.count == 2)
+    #expect(try fixture.collect(isDryRun: true).warnings.isEmpty)
+    #expect(try fixture.objects("outcomes").isEmpty)
+
+    #expect(try fixture.collect(maximumDeadPercent: 0).warnings.count == 1)
+    let mended = try PointCatalog(vault)
+    #expect(mended.entries.map(\.point.id) == ids && mended.unreadable.isEmpty)
+    #expect(mended.entries.allSatisfy { $0.lostOutcome == nil })
+    #expect(try fixture.objects("outcomes").count == 6, "not of what is under way")
+    withExtendedLifetime(session) {}
+    for (id, content) in zip(ids, [first, second, first]) {
+      _ = try fixture.restore(id.text, to: id.text)
+      #expect(try fixture.restored("disk", in: id.text) == content)
+    }
+    try expectSound(fixture)
+    #expect(try fixture.collect().warnings.isEmpty)
+  }
+
+  @Test("of one whose outcome or its copy is missing, both are there after a collection")
+  func missingOutcome() throws {
+    let (fixture, one, two) = try twoPoints()
+    let sessions = try PointCatalog(try fixture.vault()).entries.map(\.point.session)
+    try FileManager.default.removeItem(atPath: "\(fixture.vaultPath)/outcomes/\(sessions[0])")
+    try FileManager.default.removeItem(atPath: "\(fixture.vaultPath)/outcomes/\(sessions[1]).2")
+    #expect(try fixture.verify(isQuick: true).damaged.count == 1)
+    #expect(try fixture.collect().warnings.count == 1)
+    #expect(try fixture.objects("outcomes").count == 4)
+    #expect(try PointCatalog(try fixture.vault()).entries.map(\.point.id) == [one, two])
     try expectSound(fixture)
   }
 

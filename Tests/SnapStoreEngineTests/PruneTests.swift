@@ -333,6 +333,25 @@ struct PruneTests {
     #expect(try calendar.days() == ["20260101", "20260103"])
   }
 
+  @Test("a point that was found to lose something pushes out none that does not")
+  func lossyPoints() throws {
+    let calendar = try Calendar()
+    for number in 0..<4 { try calendar.backup(at: start + Int64(number) * day) }
+    let points = try calendar.catalog().entries.map(\.point.id)
+    let session = try Session.beginReading(try calendar.fixture.vault(), leaningOn: [])
+    session.recordVerification(of: [], lossy: [points[3]], at: Timestamp(seconds: start))
+    session.end()
+    // A collection forgets none of it.
+    for _ in 0..<2 {
+      try calendar.prune(KeepRules(last: 1), softDeleteDays: 0)
+      try calendar.fixture.collect()
+      #expect(try calendar.days() == ["20260103", "20260104"])
+    }
+    _ = try calendar.fixture.verify()
+    try calendar.prune(KeepRules(last: 1), softDeleteDays: 0)
+    #expect(try calendar.days() == ["20260104"])
+  }
+
   @Test("pinned points and the newest that was verified whole stay; pins go with their points")
   func pinsAndVerification() throws {
     let calendar = try Calendar()

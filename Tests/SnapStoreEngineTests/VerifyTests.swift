@@ -79,7 +79,8 @@ import Testing
       #expect(damage.losses.allSatisfy { $0.disk?.text == "disk" && $0.ranges == ranges })
     }
     #expect(try fixture.objects("damage").count == 1, "what is known is not recorded again")
-    #expect(try Verifications(try fixture.vault()).time(of: ids[0]) == nil)
+    let found = try Verifications(try fixture.vault())
+    #expect(ids.allSatisfy { found.time(of: $0) == nil && found.isLossy($0) })
     #expect(try fixture.verify(isQuick: true).damaged.count == 1, "known, and nothing good is left")
 
     try fixture.backup("\(fixture.directory.path)/disk.img")
@@ -87,8 +88,30 @@ import Testing
       #expect(report.damaged.isEmpty)
     }
     #expect(try fixture.verify().healed.map(\.offset) == [entry.record.offset])
-    #expect(try Verifications(try fixture.vault()).time(of: ids[0]) != nil)
+    let healed = try Verifications(try fixture.vault())
+    #expect(ids.allSatisfy { healed.time(of: $0) != nil && !healed.isLossy($0) })
     #expect(try fixture.objects("damage").count == 1)
+  }
+
+  @Test("a point that was verified, and loses something later, counts as verified no more")
+  func lossyLater() throws {
+    let fixture = try backedUp()
+    let id = try PointCatalog(try fixture.vault()).entries[0].point.id
+    _ = try fixture.verify()
+    #expect(try Verifications(try fixture.vault()).time(of: id) != nil)
+    try FileManager.default.removeItem(atPath: try fixture.packsBySize()[0])
+    _ = try fixture.verify(isQuick: true)
+    for _ in 0..<2 {
+      let found = try Verifications(try fixture.vault())
+      #expect(found.time(of: id) == nil && found.isLossy(id))
+      // Of both records, the collection keeps the one that counts.
+      #expect(throws: VaultError.self) { try fixture.collect() }
+    }
+    try fixture.backup("\(fixture.directory.path)/disk.img")
+    _ = try fixture.verify()
+    #expect(try !Verifications(try fixture.vault()).isLossy(id))
+    try fixture.collect()
+    #expect(try fixture.objects("verifications").count == 1)
   }
 
   @Test("damage to the new copy of what was healed is damage again")

@@ -40,7 +40,9 @@ struct Encoding: Sendable, CustomTestStringConvertible {
     Encoding(name: "damage", kind: .damage, bytes: { Sample.damage.encoded() }) {
       (bytes) throws(FormatError) in _ = try DamageRecord(decoding: bytes.rawSpan)
     },
-    Encoding(name: "verification", kind: .verification, bytes: { Sample.verification.encoded() }) {
+    Encoding(
+      name: "verification", kind: .verification, bytes: { Sample.lossyVerification.encoded() }
+    ) {
       (bytes) throws(FormatError) in _ = try VerificationRecord(decoding: bytes.rawSpan)
     },
     Encoding(name: "epoch", kind: .epoch, bytes: { Sample.epoch.encoded() }) {

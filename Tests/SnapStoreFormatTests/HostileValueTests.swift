@@ -81,6 +81,18 @@ import Testing
     }
   }
 
+  @Test func aListOfLossyPointsNamesOne() throws {
+    let record = VerificationRecord(
+      session: Sample.session, time: Sample.time, points: [], lossy: [Sample.pointID])
+    #expect(try VerificationRecord(decoding: record.encoded().rawSpan) == record)
+    let bytes = try Self.rewriting(record.encoded(), .verification, section: 3) {
+      $0 = [UInt8](repeating: 0, count: 8)
+    }
+    #expect(
+      Refusal.of { () throws(FormatError) in _ = try VerificationRecord(decoding: bytes.rawSpan) }
+        == .damaged)
+  }
+
   @Test(arguments: [3, 1025, 1 << 32, UInt64.max]) func hostileCounts(_ count: UInt64) throws {
     let session = try Self.rewriting(
       Sample.sessionRecord.encoded(), .session, section: 2

@@ -73,6 +73,8 @@ enum Sample {
 
   static let verification = VerificationRecord(
     session: session, time: time, points: [parentID, pointID])
+  static let lossyVerification = VerificationRecord(
+    session: session, time: time, points: [parentID], lossy: [pointID])
 
   static let epoch = EpochRecord(
     number: 7, session: session, time: time,

@@ -82,6 +82,22 @@ import Testing
       ])
   }
 
+  @Test("a point that loses something pushes out none that does not")
+  func lossyPoints() {
+    var points = Self.daily(20)
+    for number in [11, 18, 19] { points[number].isLossy = true }
+    points[12].isSuspect = true
+    let reasons = Retention(rules: KeepRules(last: 1, daily: 2)).reasons(for: points)
+    #expect(
+      reasons == [
+        points[10].point: [.beforeSuspect], points[12].point: [.suspect],
+        points[16].point: [.daily("2026-01-17")],
+        points[17].point: [.last, .daily("2026-01-18")],
+        points[18].point: [.daily("2026-01-19")],
+        points[19].point: [.last, .daily("2026-01-20")],
+      ])
+  }
+
   @Test("suspect points stay, and the last good one before each, whatever clocks say")
   func suspectPoints() {
     var points = Self.daily(20)

@@ -52,7 +52,7 @@ import Testing
     let session = try #require(try PointCatalog(vault).entries.first).point.session
     #expect(
       try vault.store.delete(ObjectName(folder: VaultFolder.outcomes, key: "\(session)")))
-    try VaultLook(vault).abort(session)
+    try VaultLook(vault).end(session, .aborted)
     #expect(try PointCatalog(vault).entries.map(\.point.id) == [point])
   }
 

@@ -60,8 +60,10 @@ struct CollectionRun {
     }
     var round = CollectionRound(base: base)
     number = round.number
-    try declareTheDead(&round, look)
-    let over = try finishSoftDeletes()
+    let catalog = try PointCatalog(vault)
+    if !options.isDryRun { try restoreOutcomes(catalog, look) }
+    try declareTheDead(&round, look, catalog)
+    let over = try finishSoftDeletes(catalog)
     let candidates = try vault.listPacks()
     damage = try vault.listDamage()
     let points = try findRoots(&round, look, over: Set(over))
@@ -86,9 +88,8 @@ struct CollectionRun {
   }
 
   /// Makes final what was deleted long enough ago.
-  private mutating func finishSoftDeletes() throws -> [PointID] {
+  private mutating func finishSoftDeletes(_ catalog: PointCatalog) throws -> [PointID] {
     let now = vault.now()
-    let catalog = try PointCatalog(vault)
     let vaultTime = try VaultTime(vault, catalog)
     let over = try PointDeletion(vault, at: vaultTime.recordTime(at: now)).finishSoftDeletes(
       at: vaultTime.expiryTime(at: now), isDry: options.isDryRun)
@@ -99,12 +100,24 @@ struct CollectionRun {
     return over
   }
 
-  /// Steps 2 and 3.
-  private mutating func declareTheDead(_ round: inout CollectionRound, _ look: VaultLook) throws {
+  /// Before any session is taken for one that died without an outcome.
+  private mutating func restoreOutcomes(_ catalog: PointCatalog, _ look: VaultLook) throws {
+    let count = try look.restoreOutcomes(catalog)
+    guard count > 0 else { return }
+    let points = count == 1 ? "a point" : "\(count) points"
+    report.warnings.append(
+      "the outcome of \(points) was lost, and is made again: a copy or a later point tells it")
+  }
+
+  /// Steps 2 and 3. Where outcomes were lost, a session that has a whole point counts as committed:
+  /// a point too many costs less than one too few.
+  private mutating func declareTheDead(
+    _ round: inout CollectionRound, _ look: VaultLook, _ catalog: PointCatalog
+  ) throws {
     let (sessions, records) = try look.sessions()
     let outcomes = try look.outcomes()
     for dead in round.begin(sessions, withOutcomes: outcomes) where !options.isDryRun {
-      try look.abort(dead)
+      try look.end(dead, catalog.isDoubtful(dead) ? .committed : .aborted)
     }
     report.waitingFor = sessions.filter {
       $0.isAlive && $0.purpose != .collect && !outcomes.contains($0.id)

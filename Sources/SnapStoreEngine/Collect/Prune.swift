@@ -70,6 +70,7 @@ package struct Prune: Sendable {
           isPinned: pins.contains(point.id),
           isClockSuspect: vaultTime.isSuspect(point, at: now),
           isVerified: verifications.time(of: point.id) != nil,
+          isLossy: verifications.isLossy(point.id),
           isSuspect: reviews.isSuspect(point))
       }
       let reasons = Retention(rules: rules.keep, zone: rules.zone).reasons(for: candidates)

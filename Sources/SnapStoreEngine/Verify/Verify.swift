@@ -70,9 +70,9 @@ package struct Verify: Sendable {
       damaged.removeAll { deleted.contains($0.object) }
     }
     let lost = Set(damaged.flatMap(\.losses).map(\.point))
-    if !isQuick {
-      session.recordVerification(of: points.map(\.id).filter { !lost.contains($0) }, at: time)
-    }
+    session.recordVerification(
+      of: isQuick ? [] : points.map(\.id).filter { !lost.contains($0) },
+      lossy: points.map(\.id).filter(lost.contains), at: time)
     var warnings: [String] = []
     if !session.isRegistered {
       warnings.append("the vault can't be written to, so nothing of this was recorded in it")

@@ -157,9 +157,14 @@ package struct ObjectCheck {
       let outcome = try SessionOutcome(decoding: bytes)
       guard outcome.session == id else { throw .damaged("is that of session \(outcome.session)") }
     }
-    for point in catalog.kept.map(\.point)
-    where try !vault.isThere(.outcome(point.session)) && !isGone(point.id) {
-      report.add(.outcome(point.session), "is missing; its copy is used")
+    for entry in catalog.kept {
+      let outcome = ObjectName.outcome(entry.point.session)
+      guard try !vault.isThere(outcome) && !isGone(entry.point.id) else { continue }
+      report.add(
+        outcome,
+        entry.lostOutcome == nil
+          ? "is missing; its copy is used"
+          : "is missing, and so is its copy; a later point shows that it was committed")
     }
   }
 

@@ -9,12 +9,16 @@ package struct PointCatalog: Sendable {
     package var hash: RecoveryPoint.Hash
     /// Whether it was deleted, and can be brought back.
     package var isDeleted = false
+    /// Why the outcome of its session can't be read, where that is damaged or lost.
+    package var lostOutcome: FormatError?
 
     /// What a tombstone says of the point.
     package var subject: TombstoneRecord.Subject {
       TombstoneRecord.Subject(machine: point.machine, sequence: point.sequence, hash: hash)
     }
   }
+
+  package typealias Unreadable = (id: PointID, error: FormatError)
 
   /// All that are kept, deleted ones too, in the order of machine, sequence, time.
   package private(set) var kept: [Entry]
@@ -24,13 +28,18 @@ package struct PointCatalog: Sendable {
   package var deleted: [Entry] { kept.filter(\.isDeleted) }
   package private(set) var tombstones: Tombstones
   /// Points of which no copy can be read, with the reason; those that were deleted aside.
-  package private(set) var unreadable: [(id: PointID, error: FormatError)]
+  package private(set) var unreadable: [Unreadable]
 
   /// Deleted, and unreadable.
   private var hidden: [PointID] = []
+  /// Those of `unreadable` that can be read: nobody knows whether they were committed.
+  private var doubtful: [Entry] = []
+  /// Those whose sessions have not ended.
+  private var pending: [Entry] = []
 
   package init(_ vault: Vault) throws {
     kept = []
+    entries = []
     unreadable = []
     tombstones = try Tombstones(vault)
     var copies: [PointID: [ObjectName]] = [:]
@@ -40,24 +49,81 @@ package struct PointCatalog: Sendable {
       else { continue }
       copies[id, default: []].append(object.name)
     }
+    var found: [Entry] = []
     for (id, names) in copies where !tombstones.isFinal(id) {
       do {
-        let found = try Self.read(id, names.sorted { $0.key < $1.key }, vault)
-        guard var entry = try found?.get() else { continue }
-        entry.isDeleted = tombstones.isDeleted(id)
-        if try SessionOutcome.isCommitted(entry.point.session, vault) { kept.append(entry) }
+        guard let entry = try Self.read(id, names.sorted { $0.key < $1.key }, vault)?.get()
+        else { continue }
+        found.append(entry)
       } catch {
-        guard let reason = damageReason(error) else { throw error }
-        // It may have gone, and what belongs to it.
-        guard try names.contains(where: vault.isThere) else { continue }
-        unreadable.append((id, error as? FormatError ?? .damaged(reason)))
+        if let problem = try Self.problem(error, of: id, vault) { unreadable.append((id, problem)) }
       }
     }
+    // A point that another one follows was committed, whatever became of its session's outcome.
+    let followed = Set(found.flatMap(\.point.previous))
+    for entry in found { try sort(entry, isFollowed: followed.contains(entry.hash), vault) }
+    try doubtTheDead(vault)
     kept = Self.sorted(kept)
     entries = kept.filter { !$0.isDeleted }
     hidden = unreadable.map(\.id).filter(tombstones.isDeleted)
     unreadable.removeAll { tombstones.isDeleted($0.id) }
+    doubtful.removeAll { tombstones.isDeleted($0.point.id) }
     unreadable.sort { $0.id < $1.id }
+  }
+
+  /// By how its session ended.
+  private mutating func sort(_ entry: Entry, isFollowed: Bool, _ vault: Vault) throws {
+    var entry = entry
+    entry.isDeleted = tombstones.isDeleted(entry.point.id)
+    let session = entry.point.session
+    do {
+      switch try SessionOutcome.verdict(of: session, vault) {
+      case .committed: kept.append(entry)
+      case .aborted: break
+      case nil:
+        if isFollowed { throw SessionOutcome.lost(session) }
+        pending.append(entry)
+      }
+    } catch {
+      guard let problem = try Self.problem(error, of: entry.point.id, vault) else { return }
+      entry.lostOutcome = problem
+      if isFollowed && problem.code == .damaged {
+        kept.append(entry)
+      } else {
+        unreadable.append((entry.point.id, problem))
+        if problem.code == .damaged { doubtful.append(entry) }
+      }
+    }
+  }
+
+  /// Where outcomes were lost, a session that came to no end may have lost its own too: its point
+  /// is doubtful, unless it is under way.
+  private mutating func doubtTheDead(_ vault: Vault) throws {
+    let isLost = (kept + doubtful).contains {
+      $0.lostOutcome == SessionOutcome.lost($0.point.session)
+    }
+    guard isLost else { return }
+    let dead = try pending.filter { try !vault.store.isHeld(.session($0.point.session)) }
+    // One that was alive may have ended since.
+    pending = []
+    for entry in dead { try sort(entry, isFollowed: false, vault) }
+    for var entry in pending {
+      let problem = SessionOutcome.lost(entry.point.session)
+      entry.lostOutcome = problem
+      unreadable.append((entry.point.id, problem))
+      doubtful.append(entry)
+    }
+  }
+
+  /// What keeps a point from being read; nil where it has gone meanwhile, and what belongs to it.
+  private static func problem(
+    _ error: any Error, of point: PointID, _ vault: Vault
+  ) throws -> FormatError? {
+    guard let reason = damageReason(error) else { throw error }
+    guard try (1...2).contains(where: { try vault.isThere(.point(point, copy: $0)) }) else {
+      return nil
+    }
+    return error as? FormatError ?? .damaged(reason)
   }
 
   /// By what tells their order alone: to move whole points about takes as long as to read them.
@@ -164,49 +230,79 @@ package struct PointCatalog: Sendable {
   }
 
   /// The point that a person means: `latest`, an ID, or the unique beginning of one. `machine`
-  /// narrows it down; `latest` needs it where the vault has more machines than one. Of `latest`,
-  /// those that are `unreadable` and whose names are older are not considered, which the person
-  /// should be told: a clock may have been set back.
+  /// narrows it down; `latest` needs it where the vault has more machines than one.
+  ///
+  /// Of `latest`, those that are `unreadable` and whose names are older are not considered, which
+  /// the person should be told: a clock may have been set back. By its ID, a point is found too of
+  /// which nobody knows whether it was committed (`isDoubtful`).
   package func resolve(_ text: String, machine: Name?) throws -> Entry {
-    if let machine, !kept.contains(where: { $0.point.machine == machine }) {
+    let unreadable = unreadable(of: machine)
+    if let machine, !(kept + doubtful).contains(where: { $0.point.machine == machine }) {
       // It may be one of those of which nothing can be read.
       if let lost = unreadable.last(where: { text == "latest" || $0.id.text.hasPrefix(text) }) {
-        throw Self.unreadable(lost)
+        throw self.unreadable(lost)
       }
       throw VaultError(
         .notThere, "there is no recovery point of a machine named \(machine)", hint: machinesHint)
     }
-    let candidates = machine.map { entries(of: $0) } ?? entries
-    if text == "latest" {
-      guard let last = candidates.last else {
-        if let damaged = unreadable.last { throw Self.unreadable(damaged) }
-        throw missing(text, machine: machine)
-      }
-      guard machine != nil || machines.count == 1 else {
-        throw VaultError(
-          .ambiguous, "the vault has points of \(machines.count) machines", hint: machinesHint)
-      }
-      // The name of a point begins with its time: a newer one may be the one that is meant. Of two
-      // that were made in one second, neither name is the newer.
-      if let newer = unreadable.last, newer.id.timeText >= last.point.id.timeText {
-        throw Self.unreadable(newer)
-      }
-      return last
+    guard text == "latest" else { return try resolve(id: text, machine: machine, unreadable) }
+    guard let last = (machine.map { entries(of: $0) } ?? entries).last else {
+      if let damaged = unreadable.last { throw self.unreadable(damaged) }
+      throw missing(text, machine: machine)
     }
-    let matches = candidates.filter { $0.point.id.text.hasPrefix(text) }
+    guard machine != nil || machines.count == 1 else {
+      throw VaultError(
+        .ambiguous, "the vault has points of \(machines.count) machines", hint: machinesHint)
+    }
+    // The name of a point begins with its time: a newer one may be the one that is meant. Of two
+    // that were made in one second, neither name is the newer.
+    if let newer = unreadable.last, newer.id.timeText >= last.point.id.timeText {
+      throw self.unreadable(newer)
+    }
+    return last
+  }
+
+  private func resolve(
+    id text: String, machine: Name?, _ unreadable: [Unreadable]
+  ) throws -> Entry {
+    let matches = (entries + doubtful).filter {
+      $0.point.id.text.hasPrefix(text) && (machine == nil || $0.point.machine == machine)
+    }
     guard let match = matches.first, !text.isEmpty else {
       if let damaged = unreadable.first(where: { $0.id.text.hasPrefix(text) }) {
-        throw Self.unreadable(damaged)
+        throw self.unreadable(damaged)
       }
       throw missing(text, machine: machine)
     }
     // Where only the beginning is given, one that can't be read may be meant as well.
-    let others = unreadable.map(\.id).filter { $0.text.hasPrefix(text) }
+    let ids = Set(matches.map(\.point.id))
+    let others = unreadable.map(\.id).filter { $0.text.hasPrefix(text) && !ids.contains($0) }
     let isWhole = match.point.id.text == text
     guard matches.count == 1, isWhole || others.isEmpty else {
-      throw Self.ambiguous(text, (matches.map(\.point.id) + others).sorted())
+      throw Self.ambiguous(text, (ids + others).sorted())
     }
     return match
+  }
+
+  /// What a person should know of a point that is there only for who names it: it can be read, but
+  /// nobody knows whether it was committed.
+  package func doubt(of entry: Entry) -> String? {
+    guard let lost = entry.lostOutcome, doubtful.contains(where: { $0.point.id == entry.point.id })
+    else { return nil }
+    return "whether the backup of recovery point \(entry.point.id) came to its end is not known, "
+      + "since \(lost); what is read of the point is checked all the same"
+  }
+
+  /// Whether a session has a point of which nobody knows whether it was committed.
+  package func isDoubtful(_ session: SessionID) -> Bool {
+    doubtful.contains { $0.point.session == session }
+  }
+
+  /// Those that may be this machine's.
+  private func unreadable(of machine: Name?) -> [Unreadable] {
+    guard let machine else { return unreadable }
+    let others = Set(doubtful.filter { $0.point.machine != machine }.map(\.point.id))
+    return unreadable.filter { !others.contains($0.id) }
   }
 
   /// The point that a person wants to delete: an ID or the unique beginning of one, whether the
@@ -254,14 +350,17 @@ package struct PointCatalog: Sendable {
         + matches.prefix(4).map(\.text).joined(separator: ", "), hint: "give more of the ID")
   }
 
-  private static func unreadable(_ point: (id: PointID, error: FormatError)) -> VaultError {
-    point.error.code == .unsupported
-      ? VaultError(
+  private func unreadable(_ point: Unreadable) -> VaultError {
+    guard point.error.code == .damaged else {
+      return VaultError(
         .unsupported, "recovery point \(point.id) was made by a newer program: \(point.error)",
         hint: "use a newer snapstore")
-      : VaultError(
-        .damaged, "recovery point \(point.id) is damaged: \(point.error)",
-        hint: "restore another one by its ID: snapstore points")
+    }
+    return VaultError(
+      .damaged, "recovery point \(point.id) is damaged: \(point.error)",
+      hint: doubtful.contains { $0.point.id == point.id }
+        ? "its data may be whole: snapstore restore --point \(point.id)"
+        : "restore another one by its ID: snapstore points")
   }
 
   private var machinesHint: String {

@@ -5,7 +5,8 @@ package import SnapStoreFormat
 /// ISO weeks, months and years of a time zone.
 ///
 /// A point whose clock can't be relied on stands for no period and is kept itself, so that no wrong
-/// clock pushes a good point out.
+/// clock pushes a good point out. A point that is known to lose something stands for its period
+/// only beside one that does not.
 package struct Retention: Sendable {
   package enum Reason: Hashable, Sendable {
     /// One of the newest points.
@@ -34,11 +35,14 @@ package struct Retention: Sendable {
     package var isPinned: Bool
     package var isClockSuspect: Bool
     package var isVerified: Bool
+    /// Whether a verification found that something of it can't be restored.
+    package var isLossy: Bool
     package var isSuspect: Bool
 
     package init(
       point: PointID, sequence: UInt64, time: Timestamp, isPinned: Bool = false,
-      isClockSuspect: Bool = false, isVerified: Bool = false, isSuspect: Bool = false
+      isClockSuspect: Bool = false, isVerified: Bool = false,
+      isLossy: Bool = false, isSuspect: Bool = false
     ) {
       self.point = point
       self.sequence = sequence
@@ -46,6 +50,7 @@ package struct Retention: Sendable {
       self.isPinned = isPinned
       self.isClockSuspect = isClockSuspect
       self.isVerified = isVerified
+      self.isLossy = isLossy
       self.isSuspect = isSuspect
     }
   }
@@ -60,19 +65,13 @@ package struct Retention: Sendable {
 
   /// Why each of a machine's points is kept; what has no reason, or is not named, may go.
   package func reasons(for candidates: [Candidate]) -> [PointID: [Reason]] {
-    var reasons: [PointID: [Reason]] = [:]
     let newestFirst = candidates.sorted { ($0.time, $0.sequence) > ($1.time, $1.sequence) }
     let reliable = newestFirst.filter { !$0.isClockSuspect }
-    for candidate in reliable.prefix(Int(rules.last)) {
-      reasons[candidate.point, default: []].append(.last)
-    }
-    for rule in periods {
-      var seen: Set<String> = []
-      for candidate in reliable where seen.count < Int(rule.count) {
-        let period = rule.period(CivilTime(zone.local(candidate.time)))
-        guard seen.insert(period).inserted else { continue }
-        reasons[candidate.point, default: []].append(rule.reason(period))
-      }
+    var reasons: [PointID: [Reason]] = [:]
+    applyRules(to: reliable, &reasons)
+    // What is lost must not push out what is not.
+    if reliable.contains(where: \.isLossy) {
+      applyRules(to: reliable.filter { !$0.isLossy }, &reasons)
     }
     for candidate in candidates where candidate.isPinned {
       reasons[candidate.point, default: []].append(.pinned)
@@ -87,6 +86,25 @@ package struct Retention: Sendable {
     return reasons
   }
 
+  /// Each rule by itself; what has a reason already does not get the same once more.
+  private func applyRules(
+    to newestFirst: [Candidate], _ reasons: inout [PointID: [Reason]]
+  ) {
+    func keep(_ candidate: Candidate, _ reason: Reason) {
+      if reasons[candidate.point]?.contains(reason) == true { return }
+      reasons[candidate.point, default: []].append(reason)
+    }
+    for candidate in newestFirst.prefix(Int(rules.last)) { keep(candidate, .last) }
+    for rule in periods {
+      var seen: Set<String> = []
+      for candidate in newestFirst where seen.count < Int(rule.count) {
+        let period = rule.period(CivilTime(zone.local(candidate.time)))
+        guard seen.insert(period).inserted else { continue }
+        keep(candidate, rule.reason(period))
+      }
+    }
+  }
+
   /// What may be the ruin of the machine stays, and what it can be brought back from. In the order
   /// of the chain: no clock has a say in it.
   private func keepSuspects(
@@ -96,7 +114,7 @@ package struct Retention: Sendable {
     var saved: Set<PointID> = []
     for candidate in candidates.sorted(by: { ($0.sequence, $0.time) < ($1.sequence, $1.time) }) {
       guard candidate.isSuspect else {
-        good = candidate.point
+        if good == nil || !candidate.isLossy { good = candidate.point }
         continue
       }
       reasons[candidate.point, default: []].append(.suspect)

@@ -2,11 +2,6 @@ internal import SnapStoreFormat
 internal import SnapStoreIO
 
 extension SessionOutcome {
-  /// Whether the session's outcome, or its copy, says `committed`. Throws as `verdict` does.
-  static func isCommitted(_ session: SessionID, _ vault: Vault) throws -> Bool {
-    try verdict(of: session, vault) == .committed
-  }
-
   /// How a session ended; nil where it has not. Throws `FormatError` where outcome and copy can't
   /// be read, or were lost: a session's record goes behind them, so there is always one of the
   /// three.
@@ -15,7 +10,12 @@ extension SessionOutcome {
     if try vault.isThere(.session(session)) { return nil }
     // It may have ended, and its record gone, in between.
     if let verdict = try recordedVerdict(of: session, vault) { return verdict }
-    throw FormatError.damaged("is missing, and so is its copy")
+    throw lost(session)
+  }
+
+  /// What is wrong where neither outcome nor copy is there any more.
+  static func lost(_ session: SessionID) -> FormatError {
+    FormatError.damaged("is missing, and so is its copy")
       .inObject("\(ObjectName.outcome(session))")
   }
 

@@ -160,7 +160,7 @@ extension Vault {
     var known: Set<PointID> = []
     var old: [ObjectName] = []
     for (name, record) in records {
-      let says = Set(record.points).intersection(there)
+      let says = Set(record.points + record.lossy).intersection(there)
       if says.isSubset(of: known) { old.append(name) }
       known.formUnion(says)
     }

@@ -66,12 +66,26 @@ package struct VaultLook: Sendable {
   }
 
   /// Ends a dead writer's session, unless it has ended.
-  package func abort(_ session: SessionID) throws {
-    let outcome = SessionOutcome(session: session, verdict: .aborted)
+  package func end(_ session: SessionID, _ verdict: SessionOutcome.Verdict) throws {
+    let outcome = SessionOutcome(session: session, verdict: verdict)
     guard try !vault.isThere(.outcomeCopy(session)) else { return }
-    if try vault.store.put(.outcome(session), outcome.encoded()) {
-      vault.log.info("session \(session) died; it is ended")
+    guard try vault.store.put(.outcome(session), outcome.encoded()) else { return }
+    vault.log.info("session \(session) died; it is ended")
+    if verdict == .committed { _ = try vault.store.put(.outcomeCopy(session), outcome.encoded()) }
+  }
+
+  /// Makes outcomes and copies of them that points have lost, or never had; returns of how many
+  /// points the outcome was lost.
+  package func restoreOutcomes(_ catalog: PointCatalog) throws -> Int {
+    let there = Set(try vault.store.list(VaultFolder.outcomes).map(\.name))
+    var lostCount = 0
+    for session in catalog.kept.map(\.point.session) {
+      let bytes = SessionOutcome(session: session, verdict: .committed).encoded()
+      let names = [ObjectName.outcome(session), .outcomeCopy(session)]
+      if !there.contains(names[0]) { lostCount += 1 }
+      for name in names where !there.contains(name) { _ = try vault.store.put(name, bytes) }
     }
+    return lostCount
   }
 
   /// What is in `points/`, with the tombstones of that moment.
