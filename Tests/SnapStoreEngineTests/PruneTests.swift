@@ -91,6 +91,26 @@ struct PruneTests {
     #expect(try PointCatalog(vault).entries.map(\.point.id) == [point])
   }
 
+  @Test("a point that is brought back while it is deleted for ever stays")
+  func broughtBackWhileDeletedForEver() throws {
+    let (fixture, point, vault) = try onePoint()
+    fixture.wrap = { store in
+      ObservedStore(store) { event in
+        guard case .finish(let name) = event, name.folder == VaultFolder.tombstones,
+          name.key.hasSuffix("-00000002")
+        else { return }
+        try PointDeletion(vault, at: vault.now()).undelete(point)
+        try vault.pin(point)
+      }
+    }
+    let deleting = try fixture.vault()
+    let error = #expect(throws: VaultError.self) {
+      try PointDeletion(deleting, at: deleting.now()).delete(point, subject: nil, isFinal: true)
+    }
+    #expect(error?.code == .aborted)
+    #expect(try PointCatalog(vault).entries.map(\.point.id) == [point])
+  }
+
   @Test("a point that is pinned while soft deletes are made final can be brought back")
   func pinnedWhileMadeFinal() throws {
     let (fixture, point, vault) = try onePoint()

@@ -123,15 +123,24 @@ import Testing
   @Test("outcomes: one of the two is enough, and what is missing or damaged is told")
   func outcomes() throws {
     let fixture = try backedUp()
-    let point = try PointCatalog(try fixture.vault()).entries[0].point
+    let points = try PointCatalog(try fixture.vault()).entries.map(\.point)
+    let point = points[0]
     let path = "\(fixture.vaultPath)/outcomes/\(point.session)"
     try FileManager.default.removeItem(atPath: path)
     #expect(objects(try fixture.verify()) == ["outcomes/\(point.session)"])
     try Data([1, 2, 3]).write(to: URL(fileURLWithPath: path))
     #expect(objects(try fixture.verify()) == ["outcomes/\(point.session)"])
     try fixture.damage("\(path).2", at: 3)
+    // The next point tells.
+    let outcomes = ["outcomes/\(point.session)", "outcomes/\(point.session).2"]
+    #expect(objects(try fixture.verify()) == outcomes)
+    #expect(try fixture.verify().damaged.flatMap(\.losses).isEmpty)
+    let last = try #require(points.last)
+    for copy in ["", ".2"] {
+      try fixture.damage("\(fixture.vaultPath)/outcomes/\(last.session)\(copy)", at: 3)
+    }
     let report = try fixture.verify()
-    #expect(report.damaged.contains { $0.losses.map(\.point) == [point.id] })
+    #expect(report.damaged.contains { $0.losses.map(\.point) == [last.id] })
   }
 
   @Test("what is said of a point: that it was deleted and brought back, pinned, looked at")
@@ -146,7 +155,7 @@ import Testing
     let names = try ["tombstones", "pins", "reviews"].flatMap(fixture.objects).map {
       String($0.dropFirst(fixture.vaultPath.count + 1))
     }
-    #expect(names.count == 4)
+    #expect(names.count == 5)
     for name in names {
       try fixture.damage("\(fixture.vaultPath)/\(name)", at: 70)
       #expect(objects(try fixture.verify(isQuick: true)) == [name])

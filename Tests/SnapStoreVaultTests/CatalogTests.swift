@@ -299,8 +299,56 @@ struct CatalogTests {
     try deletion.undelete(point)
     let record = try PointDeletion(vault, at: vault.now(), knowing: stale)
       .delete(point, subject: nil, isFinal: false)
-    #expect(record.name.number == 3)
+    #expect(record.name.number == 4)
     #expect(try PointCatalog(vault).entries.isEmpty)
+  }
+
+  @Test(
+    "one step of bringing a point back may be lost or damaged",
+    arguments: [2, 3], [true, false])
+  func undeletedTwice(number: UInt64, isLost: Bool) throws {
+    let fixture = try CatalogFixture()
+    let vault = fixture.vault
+    let (first, second) = (try fixture.commit("web"), try fixture.commit("web"))
+    let deletion = PointDeletion(vault, at: vault.now())
+    try deletion.delete(second, subject: nil, isFinal: false, softDeleteSeconds: 0)
+    for _ in 0..<2 { try deletion.undelete(second) }
+    let steps = try vault.store.list(VaultFolder.tombstones).map(\.name)
+    #expect(steps.count == 3, "once more, and no more than that")
+    let step = ObjectName(
+      folder: VaultFolder.tombstones, key: "\(TombstoneName(point: second, number: number))")
+    #expect(try vault.store.delete(step))
+    if !isLost { #expect(try vault.store.put(step, [1, 2, 3])) }
+    #expect(try deletion.finishSoftDeletes(at: vault.now(), isDry: false) == [])
+    let web = try #require(Name("web"))
+    if !isLost && number == 3 {
+      // Whether it is deleted can't be told: nobody is given an older one for it.
+      #expect(try PointCatalog(vault).entries.map(\.point.id) == [first])
+      for machine in [web, nil] {
+        let refusal = #expect(throws: VaultError.self) {
+          try PointCatalog(vault).resolve("latest", machine: machine)
+        }
+        #expect(refusal?.code == .damaged && refusal?.hint?.contains("undelete \(second)") == true)
+      }
+      try deletion.undelete(second)
+    }
+    #expect(try PointCatalog(vault).resolve("latest", machine: web).point.id == second)
+  }
+
+  @Test("a session whose record is gone commits nothing: collections did not know of it")
+  func lostRecord() throws {
+    let fixture = try CatalogFixture()
+    let session = try Session.beginWriting(fixture.vault, leaningOn: [])
+    let point = try fixture.point(
+      "web", sequence: 1, random: 5, session: session, previous: [])
+    #expect(
+      try fixture.vault.store.delete(
+        ObjectName(folder: VaultFolder.sessions, key: "\(session.id)")))
+    let error = #expect(throws: VaultError.self) { try session.commit(point) }
+    #expect(error?.code == .aborted)
+    #expect(try PointCatalog(fixture.vault).entries.isEmpty)
+    // Behind that look, a collection sees the point.
+    #expect(try fixture.vault.store.list(VaultFolder.points).count == 2)
   }
 
   @Test("a point whose tombstone can't be read stays deleted, and can be freed by nobody")
@@ -342,7 +390,7 @@ struct CatalogTests {
     #expect(try PointCatalog(vault).deleted.map(\.point.id) == [second], "not for ever")
     #expect(try over(end) == [second])
     #expect(throws: VaultError.self) { try deletion.undelete(second) }
-    #expect(try deletion.delete(second, subject: nil, isFinal: true).name.number == 4)
+    #expect(try deletion.delete(second, subject: nil, isFinal: true).name.number == 5)
     #expect(try known() == [first])
     // Whoever is held up may come after all of the point is gone.
     try deletion.delete(first, subject: nil, isFinal: false)

@@ -259,7 +259,17 @@ package struct PointCatalog: Sendable {
     if let newer = unreadable.last, newer.id.timeText >= last.point.id.timeText {
       throw self.unreadable(newer)
     }
+    if let newer = newestUnsure(of: last.point.machine), newer.sequence > last.point.sequence {
+      throw VaultError(
+        .damaged, "whether the newer recovery point \(newer.id) is deleted can't be read",
+        hint: "bring it back: snapstore point undelete \(newer.id)")
+    }
     return last
+  }
+
+  /// Of the points that count as deleted because nobody can read whether they are.
+  private func newestUnsure(of machine: Name) -> RecoveryPoint? {
+    deleted.last { $0.point.machine == machine && tombstones.isUnreadable($0.point.id) }?.point
   }
 
   private func resolve(

@@ -1,3 +1,4 @@
+internal import Logging
 package import SnapStoreFormat
 internal import SnapStoreIO
 
@@ -50,9 +51,13 @@ package struct PointDeletion: Sendable {
       try delete(point, subject: subject, isFinal: false, softDeleteSeconds: softDeleteSeconds)
     }
     let record = try change(point, knowing: isFinal ? nil : known) { newest in
-      if let record = newest?.record, record.state == .final || record.state == .deleted && !isFinal
-      {
-        return .holds(record)
+      if let record = newest?.record {
+        if record.state == .final || record.state == .deleted && !isFinal { return .holds(record) }
+        if record.state == .undeleted && isFinal {
+          throw VaultError(
+            .aborted, "recovery point \(point) was brought back meanwhile",
+            hint: "run the same command again, if it is to be deleted all the same")
+        }
       }
       return .step(
         isFinal ? .final : .deleted, softDeleteSeconds: isFinal ? 0 : softDeleteSeconds,
@@ -76,16 +81,19 @@ package struct PointDeletion: Sendable {
       hint: "to let it go: snapstore point unpin \(point)")
   }
 
-  /// Brings a deleted point back. Throws `VaultError` where it is gone for ever.
+  /// Brings a deleted point back; one, too, of which nobody can read whether it is deleted. Throws
+  /// `VaultError` where it is gone for ever.
   @discardableResult
   package func undelete(_ point: PointID) throws -> TombstoneRecord? {
-    let known = try Tombstones(vault, of: point).newest[point]
-    guard known != nil else { return nil }
+    guard try Tombstones(vault, of: point).newest[point] != nil else { return nil }
     let record = try change(point) { newest in
       guard let record = newest?.record else {
-        throw VaultError(
-          .damaged, "the tombstone of recovery point \(point) can't be read",
-          hint: "verify the vault: snapstore verify")
+        vault.log.warning(
+          """
+          the newest tombstone of recovery point \(point) can't be read, and may have said that it \
+          is gone for ever: snapstore verify --point \(point) tells whether it can be restored
+          """)
+        return .step(.undeleted, softDeleteSeconds: 0, nil)
       }
       switch record.state {
       case .undeleted: return .holds(record)
@@ -94,11 +102,27 @@ package struct PointDeletion: Sendable {
         throw VaultError(.notThere, "recovery point \(point) was deleted for ever")
       }
     }
+    try repeatUndeleted(record)
     // Whoever was held up here may come after everything of the point is gone.
     guard
       try vault.isThere(.point(point, copy: 1)) || vault.isThere(.point(point, copy: 2))
     else { throw VaultError(.notThere, "recovery point \(point) is gone") }
     return record
+  }
+
+  /// The same step once more, unless it is there twice: were the only one lost, the one before
+  /// would hold again, and delete the point in the end.
+  private func repeatUndeleted(_ record: TombstoneRecord) throws {
+    let name = record.name
+    guard record.state == .undeleted, name.number < TombstoneName.maximumNumber else { return }
+    let before =
+      try name.number > 1
+      ? Tombstones.state(TombstoneName(point: name.point, number: name.number - 1), vault) : nil
+    guard before != .undeleted else { return }
+    var again = record
+    again.name = TombstoneName(point: name.point, number: name.number + 1)
+    // Where the number is taken, somebody deletes it again.
+    _ = try put(again)
   }
 
   /// Deletes for ever what was deleted long enough ago, but for what is pinned; returns which

@@ -52,6 +52,21 @@ package struct Tombstones: Sendable {
     }
   }
 
+  /// What a step says; nil where it is not there, or can't be read.
+  static func state(_ name: TombstoneName, _ vault: Vault) throws -> TombstoneRecord.State? {
+    do {
+      return try read(name, vault)?.state
+    } catch {
+      guard damageReason(error) != nil else { throw error }
+      return nil
+    }
+  }
+
+  /// Whether nobody can tell if the point is deleted.
+  package func isUnreadable(_ point: PointID) -> Bool {
+    newest[point].map { $0.record == nil } ?? false
+  }
+
   package func isFinal(_ point: PointID) -> Bool { newest[point]?.isFinal ?? false }
   package func isDeleted(_ point: PointID) -> Bool { newest[point]?.isDeleted ?? false }
   /// Whether nothing was deleted, or it was brought back.

@@ -182,6 +182,13 @@ package final class Session: Sendable {
           .aborted, "recovery point \(point.id) exists already", hint: "run the backup again")
       }
     }
+    // Where the record is gone, collections did not know of this session. Where it goes behind this
+    // look, they see the point, which is there by now, and keep all that it needs.
+    guard try vault.isThere(.session(id)) else {
+      throw VaultError(
+        .aborted, "the record of this backup was removed from the vault's folder sessions",
+        hint: "run the backup again; what it stored is found and used")
+    }
     let outcome = SessionOutcome(session: id, verdict: .committed)
     guard try store.put(.outcome(id), outcome.encoded()) else {
       throw VaultError(
