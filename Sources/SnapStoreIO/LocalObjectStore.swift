@@ -137,11 +137,25 @@ package final class LocalObjectStore: ObjectStore {
   package func list(_ folderName: String) throws -> [ListedObject] {
     guard let directory = try folder(folderName) else { return [] }
     return try directory.names().compactMap { key in
-      guard ObjectName.isValidPart(key), let status = try directory.status(of: key),
-        status.kind == .regular
+      guard ObjectName.isValidPart(key),
+        let byteCount = try objectByteCount(of: key, in: directory)
       else { return nil }
       return ListedObject(
-        name: ObjectName(folder: folderName, key: key), byteCount: status.byteCount)
+        name: ObjectName(folder: folderName, key: key), byteCount: byteCount)
+    }
+  }
+
+  /// Nil where there is no file. One bad inode must not take a whole folder away: what can't be
+  /// looked at is there, with a size that no object has.
+  private func objectByteCount(
+    of key: String, in directory: Directory
+  ) throws(IOError) -> UInt64? {
+    do {
+      guard let status = try directory.status(of: key), status.kind == .regular else { return nil }
+      return status.byteCount
+    } catch {
+      if error.isShortage { throw error }
+      return 0
     }
   }
 
@@ -177,19 +191,25 @@ package final class LocalObjectStore: ObjectStore {
     guard let directory = try folder(Self.unfinished) else { return 0 }
     var count = 0
     for name in try directory.names() {
-      // No writer made what is no file, and it must not stop the cleaning.
-      guard try directory.status(of: name)?.kind == .regular else { continue }
-      // It may be gone: finished, or removed by another, between the listing and now.
-      let removed: Bool? = try tolerating(.noSuchFileOrDirectory) { () throws(IOError) in
-        let file = try OpenFile(
-          name, in: directory, .read(followLinks: false), calls: host.calls)
-        guard try file.tryLock() else { return false }
-        try directory.removeFile(name)
-        return true
-      }
-      if removed == true { count += 1 }
+      if try removeAbandoned(name, in: directory) { count += 1 }
     }
     return count
+  }
+
+  /// False where it belongs to somebody or has gone, and where it can't be looked at or removed,
+  /// which must not stop the cleaning.
+  private func removeAbandoned(_ name: String, in directory: Directory) throws(IOError) -> Bool {
+    do {
+      // No writer made what is no file.
+      guard try directory.status(of: name)?.kind == .regular else { return false }
+      let file = try OpenFile(name, in: directory, .read(followLinks: false), calls: host.calls)
+      guard try file.tryLock() else { return false }
+      try directory.removeFile(name)
+      return true
+    } catch {
+      if error.isShortage { throw error }
+      return false
+    }
   }
 
   // MARK: Whether a place is fit

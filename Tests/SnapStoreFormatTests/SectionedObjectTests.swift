@@ -12,6 +12,9 @@ import Testing
   @Test(arguments: [0, 2, 3, UInt32.max]) func anotherVersionIsUnsupported(_ version: UInt32) {
     var bytes = Sample.outcome.encoded()
     bytes.put(version, at: 12)
+    #expect(Self.decode(bytes) == .damaged, "nobody has written that")
+    let covered = Array(bytes[..<48] + bytes[64..<104])
+    bytes.put(Checksum.of(covered.rawSpan), at: 48)
     #expect(Self.decode(bytes) == .unsupported)
   }
 

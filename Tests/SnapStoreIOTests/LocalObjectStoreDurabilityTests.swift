@@ -245,7 +245,8 @@ import Testing
     #expect(try store(calls).put(name, bytes))
     let operations: [(String, (LocalObjectStore) throws -> Bool)] = [
       ("get", { try $0.get(name, limit: 3000) == bytes }),
-      ("list", { try $0.list("things").map(\.byteCount) == [3000] }),
+      // Of what can't be looked at, the size is 0.
+      ("list", { try [[3000], [0]].contains($0.list("things").map(\.byteCount)) }),
       ("isHeld", { try !$0.isHeld(name) }),
       ("removeAbandoned", { try $0.removeAbandoned() == 0 }),
     ]

@@ -43,6 +43,8 @@ package struct Fault: Sendable {
   package var call: SystemCall?
   package var numbers: ClosedRange<Int>
   package var effect: Effect
+  /// Nil: whatever the path is.
+  package var path: String?
 
   /// At the `number`-th call of a kind, counted from 1; with nil, of any kind.
   package static func at(_ number: Int, _ call: SystemCall?, _ effect: Effect) -> Fault {
@@ -54,8 +56,10 @@ package struct Fault: Sendable {
     Fault(call: call, numbers: number...Int.max, effect: effect)
   }
 
-  package static func every(_ call: SystemCall?, _ effect: Effect) -> Fault {
-    Fault(call: call, numbers: 1...Int.max, effect: effect)
+  package static func every(
+    _ call: SystemCall?, _ effect: Effect, on path: String? = nil
+  ) -> Fault {
+    Fault(call: call, numbers: 1...Int.max, effect: effect, path: path)
   }
 }
 
@@ -111,7 +115,8 @@ package final class FaultySystemCalls: SystemCalls {
       state.calls.append(RecordedCall(call: call, path: path))
       let (number, total) = (state.counts[call] ?? 0, state.calls.count)
       return state.faults.first { fault in
-        fault.call == nil
+        guard fault.path == nil || fault.path == path else { return false }
+        return fault.call == nil
           ? fault.numbers.contains(total)
           : fault.call == call && fault.numbers.contains(number)
       }?.effect

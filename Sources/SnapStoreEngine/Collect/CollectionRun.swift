@@ -150,8 +150,12 @@ struct CollectionRun {
         isUnfit: session.condemned.contains(name) || contents[name]?.told != nil,
         holdsNodes: contents[name]?.holdsNodes ?? false)
     }
-    // Of a pack of which neither it nor the index tells anything, nothing is known.
-    let candidates = candidates.filter { contents[$0]?.told?.isEmpty != true }
+    // Of a pack of which neither it nor the index tells anything, nothing is known but this: all
+    // that is needed was found elsewhere. Who is under way may have seen more of it.
+    let candidates = candidates.filter {
+      contents[$0]?.told?.isEmpty != true || round.isAlone
+        || session.condemned.condemned.contains($0)
+    }
     let victims = try fittingVictims(
       of: plan.filter {
         candidates.contains($0.name) && !round.open.contains($0.name.session)

@@ -235,8 +235,7 @@ package struct SectionedObject: Equatable, Sendable {
     guard bytes.byteCount >= ObjectHeader.byteCount else {
       throw .damaged("is only \(bytes.byteCount) bytes long")
     }
-    let header = try ObjectHeader(
-      decoding: bytes.extracting(0..<ObjectHeader.byteCount), expecting: expected)
+    let header = try Self.header(of: bytes, expecting: expected)
     guard header.objectLength == UInt64(bytes.byteCount) else {
       throw .damaged(
         "is \(bytes.byteCount) bytes long and should be \(header.objectLength)")
@@ -268,6 +267,19 @@ package struct SectionedObject: Equatable, Sendable {
         Section(type: entry.type, isRequired: entry.isRequired, body: body.copied()))
     }
     try Self.checkZeros(bytes, end..<bytes.byteCount)
+  }
+
+  /// A flipped bit, too, can make an object look newer than it is: then its checksum is wrong.
+  private static func header(
+    of bytes: RawSpan, expecting expected: ObjectKind
+  ) throws(FormatError) -> ObjectHeader {
+    do throws(FormatError) {
+      return try ObjectHeader(
+        decoding: bytes.extracting(0..<ObjectHeader.byteCount), expecting: expected)
+    } catch {
+      guard error.code == .unsupported, !ObjectHeader.isIntact(bytes) else { throw error }
+      throw .damaged("the checksum of header and section table is wrong")
+    }
   }
 
   private static func checkZeros(_ bytes: RawSpan, _ range: Range<Int>) throws(FormatError) {

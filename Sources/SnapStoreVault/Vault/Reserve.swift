@@ -5,7 +5,9 @@ internal import SnapStoreIO
 /// deletes points or collects lets go of it, and makes it again when there is room
 /// (docs/format.md, "The reserve").
 package struct Reserve: Sendable {
-  package static let byteCount = 4 << 20
+  /// Room for the largest segment that a collection writes before it frees anything, over packs
+  /// that none covers: 2¹⁷ entries and their filter.
+  package static let byteCount = 8 << 20
   private static let name = ObjectName(folder: "", key: "reserve")
   private let vault: Vault
 

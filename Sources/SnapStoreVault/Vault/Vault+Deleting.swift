@@ -125,40 +125,44 @@ extension Vault {
     return try delete(old)
   }
 
-  /// Records of damage whose bytes are wrong; to be called by who has read all content since
-  /// `listed` was, and found it whole: what they said is told by that. Returns what was deleted.
+  /// Records of damage that can't be read; to be called by who has read all content since `listed`
+  /// was, and found it whole: what they said is told by that. Returns what was deleted. One of a
+  /// newer version stays.
   package func deleteUnreadableDamage(among listed: [SerialName]) throws -> Set<String> {
     var deleted: Set<String> = []
     for name in listed {
       let object = ObjectName.damage(name)
       do {
         _ = try KnownDamage.read(object, name, self)
-      } catch let error as FormatError where error.code == .damaged {
-        try store.delete(object)
-        deleted.insert("\(object)")
       } catch {
         guard damageReason(error) != nil else { throw error }
+        guard (error as? FormatError)?.code != .unsupported else { continue }
+        try store.delete(object)
+        deleted.insert("\(object)")
       }
     }
     return deleted
   }
 
-  /// Records of verifications of which every point is gone, or was verified again since.
+  /// Records of verifications of which every point is gone, or was verified again since, and those
+  /// whose bytes are wrong: they say nothing.
   package func deleteOldVerifications() throws -> UInt64 {
     var records: [(name: ObjectName, record: VerificationRecord)] = []
+    var old: [ObjectName] = []
     for object in try store.list(VaultFolder.verifications) {
       guard SessionID(object.name.key) != nil else { continue }
       let bytes = try readable { try store.get(object.name, limit: FormatLimit.smallObject) }
-      guard let bytes,
-        let record = try readable({ try VerificationRecord(decoding: bytes.rawSpan) })
-      else { continue }
-      records.append((object.name, record))
+      guard let bytes else { continue }
+      do {
+        records.append((object.name, try VerificationRecord(decoding: bytes.rawSpan)))
+      } catch {
+        if error.code == .damaged { old.append(object.name) }
+      }
     }
     records.sort { $0.record.time > $1.record.time }
     // Behind them: what they name was made before.
     let there = try listPoints()
     var known: Set<PointID> = []
-    var old: [ObjectName] = []
     for (name, record) in records {
       let says = Set(record.points + record.lossy).intersection(there)
       if says.isSubset(of: known) { old.append(name) }

@@ -35,9 +35,11 @@ package struct VaultLook: Sendable {
     var records: [SessionID: UnderWay] = [:]
     for object in try vault.store.list(VaultFolder.sessions) {
       guard let id = SessionID(object.name.key) else { continue }
-      // First whether it lives: one that ends now is gone when it is read.
-      let isAlive = try vault.store.isHeld(object.name)
+      // False where nobody can tell: who is ended by mistake commits nothing.
+      var isAlive = false
       do {
+        // First whether it lives: one that ends now is gone when it is read.
+        isAlive = try vault.store.isHeld(object.name)
         guard let bytes = try vault.store.get(object.name, limit: FormatLimit.smallObject) else {
           continue
         }
