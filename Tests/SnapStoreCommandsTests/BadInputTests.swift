@@ -45,9 +45,8 @@ struct BadInputTests {
     for (offset, text) in [(12, "format version"), (16, "features")] {
       let name = "newer\(offset)"
       #expect(try snapstore("vault", "create", name).status == 0)
-      var bytes = try snapstore.read("\(name)/vault")
-      bytes[offset] ^= 0x40
-      try snapstore.write("\(name)/vault", bytes)
+      let bytes = try snapstore.read("\(name)/vault")
+      try snapstore.write("\(name)/vault", asNewer(bytes, at: offset))
       try expect(command + ["--vault", name], 66, text)
       try expect(command + ["--vault", name], 66, "hint: use a newer snapstore")
     }
@@ -167,14 +166,7 @@ struct BadInputTests {
   func newerObjects(folder: String) throws {
     #expect(try snapstore("backup", "--vault", "v", "disk.img").status == 0)
     let objects = try vault.objects(folder)
-    func flip(_ byte: Int, of objects: some Sequence<String>) throws {
-      for object in objects {
-        var bytes = try snapstore.read(object)
-        bytes[byte] ^= 0x40
-        try snapstore.write(object, bytes)
-      }
-    }
-    try flip(12, of: objects)  // the format's version
+    for object in objects { try snapstore.write(object, asNewer(try snapstore.read(object))) }
     let list = [folder == "jobs" ? "jobs" : "points", "--vault", "v"]
     let newer = try snapstore.run(list)
     #expect(newer.status == 66, "\(newer.errors)")
@@ -183,8 +175,11 @@ struct BadInputTests {
       try expect(restore, 66, "was made by a newer program: \(folder)/")
     }
     let first = objects.filter { $0.hasPrefix(objects[0].prefix { $0 != "." }) }
-    try flip(12, of: first)
-    try flip(40, of: first)
+    for object in first {
+      var bytes = try snapstore.read(object)
+      bytes[12] ^= 0x40
+      try snapstore.write(object, bytes)
+    }
     let damaged = try snapstore.run(list)
     #expect(damaged.status == 65, "\(damaged.errors)")
   }

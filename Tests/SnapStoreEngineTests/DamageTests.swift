@@ -154,9 +154,15 @@ struct DamageTests {
   @Test("a newer vault is refused as newer", arguments: [12, 16])
   func newer(offset: Int) throws {
     let fixture = try EngineFixture()
-    try fixture.damage("\(fixture.vaultPath)/vault", at: offset)
+    let path = URL(fileURLWithPath: "\(fixture.vaultPath)/vault")
+    let bytes = [UInt8](try Data(contentsOf: path))
+    try Data(asNewer(bytes, at: offset)).write(to: path)
     let error = #expect(throws: VaultError.self) { try fixture.vault() }
     #expect(error?.code == .unsupported)
+    try Data(bytes).write(to: path)
+    try fixture.damage(path.path, at: offset)
+    let damage = #expect(throws: VaultError.self) { try fixture.vault() }
+    #expect(damage?.code == .damaged, "no point has a copy")
   }
 
   @Test("a vault with a feature that was added later is left alone")

@@ -152,6 +152,20 @@ final class EngineFixture: @unchecked Sendable {
     return hasHappened
   }
 
+  /// A backup that fails before it has written its index segment; returns the packs that it leaves.
+  func backupWithoutSegment(_ path: String, machine: String = "vm") throws -> Set<String> {
+    let known = Set(try objects("packs"))
+    wrap = { store in
+      ObservedStore(store) { event in
+        guard case .create(let name) = event, name.folder == VaultFolder.index else { return }
+        throw StoreError(.notAnObject, "as if it had been killed")
+      }
+    }
+    #expect(throws: StoreError.self) { try self.backup(path, machine: machine) }
+    wrap = { $0 }
+    return Set(try objects("packs")).subtracting(known)
+  }
+
   /// Backs up a disk, and again with its second half new, and deletes the first point for ever: of
   /// its packs half is dead. Returns what the disk has then.
   @discardableResult

@@ -112,6 +112,25 @@ import Testing
     }
   }
 
+  @Test("a segment over packs of a run that came to no end is missed as well, with one of them")
+  func segmentOverPacksOfKilledRun() throws {
+    let fixture = try EngineFixture()
+    let path = try fixture.image("disk", small)
+    let left = try fixture.backupWithoutSegment(path)
+    #expect(try fixture.backup(path).point.figures.newByteCount == 0)
+    for segment in try fixture.objects("index") {
+      try FileManager.default.removeItem(atPath: segment)
+    }
+    let lost = try #require(try fixture.packsBySize().first)
+    #expect(left.contains(lost))
+    try FileManager.default.removeItem(atPath: lost)
+    #expect(try fixture.backup(path).point.figures.newByteCount > 1_000_000)
+    for _ in 0..<2 { try fixture.collect() }
+    #expect(try fixture.verify().damaged.map(\.problem) == [])
+    _ = try fixture.restore()
+    #expect(try fixture.restored("disk") == small)
+  }
+
   @Test("a segment that can't be read may have told of more than the others do")
   func unreadableSegmentBesideAnother() throws {
     let fixture = try backedUp(small)

@@ -238,9 +238,8 @@ struct PolicyTests {
     _ = try changes.set(gold) { _ in settings() }
     for copy in 1...2 {
       let object = path("policies/gold-00000001.\(copy)")
-      var bytes = Array(try Data(contentsOf: URL(fileURLWithPath: object)))
-      bytes[12] = 2
-      try Data(bytes).write(to: URL(fileURLWithPath: object))
+      let bytes = Array(try Data(contentsOf: URL(fileURLWithPath: object)))
+      try Data(asNewer(bytes)).write(to: URL(fileURLWithPath: object))
     }
     let read = #expect(throws: VaultError.self) { try Policies(vault).policy(named: gold) }
     let write = #expect(throws: VaultError.self) { try changes.set(gold) { _ in settings() } }

@@ -1,5 +1,6 @@
 import SnapStoreFormat
 import SnapStoreIO
+import SnapStoreTestSupport
 import SnapStoreVault
 import Testing
 
@@ -91,11 +92,10 @@ import Testing
       #expect(try store.put(.vaultDescriptor, bytes))
       return try Vault.open(store, host: fixture.vault.host, log: fixture.vault.log)
     }
+    let newer = asNewer(bytes, at: offset)
     bytes[offset] ^= 0x40
     #expect(try open().descriptor == fixture.vault.descriptor)
-    let tableEnd = 64 + Int(bytes[40]) * SectionEntry.byteCount
-    let sum = Checksum.of(Array(bytes[..<48] + bytes[64..<tableEnd]).rawSpan)
-    for place in 0..<8 { bytes[48 + place] = UInt8(truncatingIfNeeded: sum >> UInt64(8 * place)) }
+    bytes = newer
     let error = #expect(throws: VaultError.self) { try open() }
     #expect(error?.code == .unsupported)
   }

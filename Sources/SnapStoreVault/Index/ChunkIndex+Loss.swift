@@ -2,6 +2,32 @@ package import SnapStoreFormat
 internal import SnapStoreIO
 
 extension ChunkIndex {
+  /// Whether the session that stored a pack had written its segments; yes, where nobody can tell.
+  /// Outcome and record of an old session are gone, and so is the record of a collection that ended
+  /// well; before they go, a collection has covered all packs.
+  func hasWrittenSegments(over pack: SerialName) throws -> Bool {
+    do {
+      if let verdict = try SessionOutcome.recordedVerdict(of: pack.session, session.vault) {
+        return verdict == .committed
+      }
+      // What a collection could not index, for want of room, it has condemned.
+      return try !session.condemned.contains(pack) && !session.vault.isThere(.session(pack.session))
+    } catch {
+      guard damageReason(error) != nil else { throw error }
+      return true
+    }
+  }
+
+  /// Whether nothing would tell that a segment over these packs was there, should it be lost with
+  /// one of them: of a run that came to no end, none is missed (`hasWrittenSegments`). Then a pack
+  /// of this session has to be among them, which has an end.
+  func needsWitness(_ packs: [SerialName]) throws -> Bool {
+    guard session.purpose == .write, !packs.contains(where: { $0.session == session.id }) else {
+      return false
+    }
+    return try packs.contains { try !hasWrittenSegments(over: $0) }
+  }
+
   /// A pack that a segment tells of, and that is gone or has another size now.
   package struct LostPack: Sendable {
     package var pack: CoveredPack

@@ -43,7 +43,7 @@ package final class ChunkIndex: Sendable {
   /// A segment is written once so many entries wait for it.
   private let entriesPerSegment: Int
 
-  private let session: Session
+  let session: Session
   private let packs: PackReaders
   private let directories: PackDirectories
   private let cache: PageCache
@@ -113,22 +113,6 @@ package final class ChunkIndex: Sendable {
   /// Whether a pack that a segment tells of is gone or has another size, and should not.
   private func isLost(_ pack: CoveredPack, _ later: Set<CoveredPack>) -> Bool {
     session.packs[pack.name] != pack.byteCount && !later.contains(pack) && !isDoomed(pack.name)
-  }
-
-  /// Whether the session that stored a pack had written its segments; yes, where nobody can tell.
-  /// Outcome and record of an old session are gone, and so is the record of a collection that ended
-  /// well; before they go, a collection has covered all packs.
-  private func hasWrittenSegments(over pack: SerialName) throws -> Bool {
-    do {
-      if let verdict = try SessionOutcome.recordedVerdict(of: pack.session, session.vault) {
-        return verdict == .committed
-      }
-      // What a collection could not index, for want of room, it has condemned.
-      return try !session.condemned.contains(pack) && !session.vault.isThere(.session(pack.session))
-    } catch {
-      guard damageReason(error) != nil else { throw error }
-      return true
-    }
   }
 
   /// False where a segment is missing or can't be read, now or before, and nothing has shown since
@@ -519,14 +503,18 @@ package final class ChunkIndex: Sendable {
   }
 
   private func flush() throws {
-    let waiting = state.withLock { state in
+    var waiting = state.withLock { state in
       defer {
         state.uncovered = []
         state.uncoveredEntryCount = 0
       }
       return state.uncovered
     }
-    if !waiting.isEmpty { try writeSegment(over: waiting) }
+    guard !waiting.isEmpty else { return }
+    if try needsWitness(waiting.map(\.pack.name)) {
+      waiting.append((try PackWriter.putEmpty(in: session), []))
+    }
+    try writeSegment(over: waiting)
   }
 
   private func writeSegment(

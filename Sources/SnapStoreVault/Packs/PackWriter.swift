@@ -103,7 +103,7 @@ package final class PackWriter {
   /// Appends records that lie one behind the other; the places of `entries` are relative to
   /// `records`.
   package func append(_ records: RawSpan, _ entries: [PackDirectoryEntry]) throws {
-    var pack = try self.pack ?? begin()
+    var pack = try self.pack ?? Self.begin(session)
     self.pack = nil
     try pack.writer.append(records)
     for var entry in entries {
@@ -126,7 +126,12 @@ package final class PackWriter {
     try finish(pack)
   }
 
-  private func begin() throws -> OpenPack {
+  /// Puts a pack without records.
+  static func putEmpty(in session: Session) throws -> CoveredPack {
+    try seal(try begin(session), session)
+  }
+
+  private static func begin(_ session: Session) throws -> OpenPack {
     let name = session.nextName()
     let writer = try session.store.create(.pack(name))
     let header = PackLayout.header()
@@ -134,7 +139,7 @@ package final class PackWriter {
     return OpenPack(name: name, writer: writer, byteCount: UInt64(header.count))
   }
 
-  private func finish(_ pack: OpenPack) throws {
+  private static func seal(_ pack: OpenPack, _ session: Session) throws -> CoveredPack {
     let trailer = PackLayout.trailer(
       identity: PackIdentity(vault: session.vault.descriptor.id, name: pack.name),
       directory: pack.directory, recordsEnd: pack.byteCount)
@@ -142,7 +147,11 @@ package final class PackWriter {
     guard try pack.writer.finish() else {
       throw VaultError(.aborted, "a pack named \(pack.name) exists already")
     }
-    let covered = CoveredPack(name: pack.name, byteCount: pack.byteCount + UInt64(trailer.count))
+    return CoveredPack(name: pack.name, byteCount: pack.byteCount + UInt64(trailer.count))
+  }
+
+  private func finish(_ pack: OpenPack) throws {
+    let covered = try Self.seal(pack, session)
     finished.append(covered)
     try index.add(covered, pack.directory)
   }

@@ -60,17 +60,15 @@ package struct Vault: Sendable, CustomStringConvertible {
   {
     try refuseUnknownFeatures(store)
     let descriptor: VaultDescriptor
-    var isIntact = false
     do {
       guard let bytes = try store.get(.vaultDescriptor, limit: FormatLimit.smallObject) else {
         throw VaultError(
           .notThere, "\(store.location) is not a snapstore vault",
           hint: "make one with: snapstore vault create PATH")
       }
-      isIntact = ObjectHeader.isIntact(bytes.rawSpan)
       descriptor = try VaultDescriptor(decoding: bytes.rawSpan)
     } catch {
-      let isNewer = isIntact && (error as? FormatError)?.code == .unsupported
+      let isNewer = (error as? FormatError)?.code == .unsupported
       guard !isNewer, let copy = try descriptorFromPoints(store) else {
         throw openingError(error, store)
       }
