@@ -137,11 +137,20 @@ struct DecodedPack {
 
   @Test func anotherVersionIsUnsupported() throws {
     let bytes = try Sample.pack()
-    for place in [12, bytes.count - 64 + 12] {
-      var changed = bytes
-      changed.put(UInt32(2), at: place)
-      #expect(Self.refusal(of: changed) == .unsupported)
+    #expect(Self.refusal(of: asNewer(Array(bytes[..<64])) + bytes[64...]) == .unsupported)
+    var changed = bytes
+    changed.put(UInt32(2), at: 12)
+    #expect(Self.refusal(of: changed) == .damaged, "nobody has written that")
+    changed = bytes
+    changed.put(UInt32(2), at: bytes.count - 64 + 12)
+    #expect(Self.refusal(of: changed) == .unsupported)
+  }
+
+  @Test(arguments: [0, 8, 15, 63]) func aHeaderThatIsCutOffIsDamaged(count: Int) throws {
+    let refusal = Refusal.of { () throws(FormatError) in
+      try PackLayout.checkHeader(Array(PackLayout.header().prefix(count)).rawSpan)
     }
+    #expect(refusal == .damaged)
   }
 
   /// A directory row with everything free.

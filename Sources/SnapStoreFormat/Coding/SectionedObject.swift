@@ -86,6 +86,17 @@ package struct ObjectHeader: Equatable, Sendable {
     try reader.zeros(8)
   }
 
+  /// Decodes the header of an object that begins with it and its section table. A flipped bit, too,
+  /// can make one look newer than it is: then its checksum is wrong.
+  package init(startOf object: RawSpan, expecting expected: ObjectKind) throws(FormatError) {
+    do throws(FormatError) {
+      try self.init(decoding: object, expecting: expected)
+    } catch {
+      guard error.code == .unsupported, !Self.isIntact(object) else { throw error }
+      throw .damaged("the checksum of header and section table is wrong")
+    }
+  }
+
   /// Whether header and section table at the start of an object are what somebody wrote, of
   /// whatever version and features: a flipped bit there looks like a newer program's object.
   package static func isIntact(_ object: RawSpan) -> Bool {
@@ -235,7 +246,7 @@ package struct SectionedObject: Equatable, Sendable {
     guard bytes.byteCount >= ObjectHeader.byteCount else {
       throw .damaged("is only \(bytes.byteCount) bytes long")
     }
-    let header = try Self.header(of: bytes, expecting: expected)
+    let header = try ObjectHeader(startOf: bytes, expecting: expected)
     guard header.objectLength == UInt64(bytes.byteCount) else {
       throw .damaged(
         "is \(bytes.byteCount) bytes long and should be \(header.objectLength)")
@@ -267,19 +278,6 @@ package struct SectionedObject: Equatable, Sendable {
         Section(type: entry.type, isRequired: entry.isRequired, body: body.copied()))
     }
     try Self.checkZeros(bytes, end..<bytes.byteCount)
-  }
-
-  /// A flipped bit, too, can make an object look newer than it is: then its checksum is wrong.
-  private static func header(
-    of bytes: RawSpan, expecting expected: ObjectKind
-  ) throws(FormatError) -> ObjectHeader {
-    do throws(FormatError) {
-      return try ObjectHeader(
-        decoding: bytes.extracting(0..<ObjectHeader.byteCount), expecting: expected)
-    } catch {
-      guard error.code == .unsupported, !ObjectHeader.isIntact(bytes) else { throw error }
-      throw .damaged("the checksum of header and section table is wrong")
-    }
   }
 
   private static func checkZeros(_ bytes: RawSpan, _ range: Range<Int>) throws(FormatError) {

@@ -98,7 +98,7 @@ package enum PackLayout {
   }
 
   package static func checkHeader(_ bytes: RawSpan) throws(FormatError) {
-    let header = try ObjectHeader(decoding: bytes, expecting: .pack)
+    let header = try ObjectHeader(startOf: bytes, expecting: .pack)
     guard header.objectLength == 0 else {
       throw .damaged("the header of a pack says a length", at: 32)
     }
