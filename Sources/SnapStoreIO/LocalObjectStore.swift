@@ -69,13 +69,15 @@ package final class LocalObjectStore: ObjectStore {
   }
 
   private static func makeDirectories(_ path: String, host: HostSystem) throws -> Directory {
+    let (parentPath, name) = splitPath(path)
     do {
       let there = try Directory(path, followLinks: true, calls: host.calls)
       try there.synchronizeInParent()
       return there
     } catch {
       switch error.errno {
-      case .noSuchFileOrDirectory: break
+      // The working directory, too, may be gone, as may be the one of another process.
+      case .noSuchFileOrDirectory where parentPath != path: break
       case .notDirectory:
         throw StoreError(.taken, "\(path) exists and is not a directory")
       case .tooManySymbolicLinkLevels, .fileNameTooLong:
@@ -83,7 +85,6 @@ package final class LocalObjectStore: ObjectStore {
       default: throw error
       }
     }
-    let (parentPath, name) = splitPath(path)
     let parent = try makeDirectories(parentPath, host: host)
     // It may exist: made by another process just now, or a link to nothing, as opening will tell.
     _ = try tolerating(.fileExists) { () throws(IOError) in try parent.makeDirectory(name) }

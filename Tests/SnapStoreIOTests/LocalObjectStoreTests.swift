@@ -121,6 +121,15 @@ import Testing
     _ = try LocalObjectStore.create(directory.path("empty"), host: .forTests())
   }
 
+  @Test(arguments: ["store", "./a/store", "/a/store"])
+  func aWorkingDirectoryThatIsGoneIsAnError(_ path: String) {
+    let calls = FaultySystemCalls(faults: [.every(.open, .error(.noSuchFileOrDirectory))])
+    let error = #expect(throws: IOError.self) {
+      _ = try LocalObjectStore.create(path, host: .forTests(calls: calls))
+    }
+    #expect(error?.errno == .noSuchFileOrDirectory)
+  }
+
   @Test func createTakesNothingThatIsTaken() throws {
     _ = try directory.write([1], to: "file")
     try directory.makeFolder("full")
