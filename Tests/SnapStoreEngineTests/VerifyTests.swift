@@ -114,6 +114,28 @@ import Testing
     #expect(try fixture.objects("verifications").count == 1)
   }
 
+  @Test("a point that is deleted for ever while points are listed is no gap", arguments: 1...2)
+  func deletedMeanwhile(listing: Int) throws {
+    let fixture = try backedUp()
+    try fixture.backup("\(fixture.directory.path)/disk.img")
+    let first = try PointCatalog(try fixture.vault()).entries[0].point.id
+    let count = Lock(0)
+    fixture.wrap = { store in
+      ObservedStore(store) { event in
+        guard event == .list(VaultFolder.points),
+          count.withLock({
+            $0 += 1; return $0 == listing
+          })
+        else { return }
+        fixture.wrap = { $0 }
+        try fixture.delete(first)
+        #expect(try fixture.collect().deletedPointCount == 1)
+      }
+    }
+    let report = try fixture.verify()
+    #expect(report.damaged.map(\.problem) == [] && count.withLock { $0 } >= listing)
+  }
+
   @Test("damage to the new copy of what was healed is damage again")
   func damagedAgain() throws {
     let fixture = try backedUp()

@@ -60,7 +60,7 @@ package struct ObjectCheck {
     }
     try checkChanges(PolicyRecord.self)
     try checkChanges(MachineRecord.self)
-    checkChains(catalog)
+    try checkChains(catalog)
     for lost in catalog.unreadable where lost.error.code == .damaged {
       let copies = [ObjectName.point(lost.id, copy: 1), .point(lost.id, copy: 2)].map { "\($0)" }
       // Its outcome is the cause where its copies are not.
@@ -202,8 +202,9 @@ package struct ObjectCheck {
 
   /// Each point names those before it by their hashes, and counts on from them. The tombstones of
   /// those that were deleted for ever say what they were.
-  private func checkChains(_ catalog: PointCatalog) {
-    let gone = catalog.tombstones.gone
+  private func checkChains(_ catalog: PointCatalog) throws {
+    // What was deleted while points were listed is told by tombstones that came later.
+    let gone = try Tombstones(vault).gone.merging(catalog.tombstones.gone) { new, _ in new }
     for machine in Set(catalog.kept.map(\.point.machine)) {
       let entries = catalog.kept.filter { $0.point.machine == machine }
       var sequences = gone.filter { $0.value.machine == machine }.mapValues(\.sequence)
