@@ -102,6 +102,35 @@ struct CollectProgramTests {
   }
 
   @Test(
+    "a vault on a disk without an inode left can be emptied, and works again",
+    .enabled(if: Privileges.canMount, Privileges.mountReason))
+  func noInodes() throws {
+    try FileManager.default.createDirectory(
+      atPath: snapstore.path("few"), withIntermediateDirectories: false)
+    let mount = try Mount.small(snapstore.path("few"), kibibytes: 64 << 10, inodes: 90)
+    defer { withExtendedLifetime(mount) {} }
+    #expect(try snapstore("vault", "create", "few/v").status == 0)
+    var points: [String] = []
+    for number in 0... {
+      try snapstore.write("a.img", SeededRandomness(seed: UInt64(number)).bytes(8192))
+      let backup = try snapstore("backup", "--vault", "few/v", "a.img", "--json")
+      guard backup.status == 0 else {
+        vault.expectClear(backup, [74], "no inode left")
+        break
+      }
+      points.append(try #require(try backup.object()["point"] as? String))
+    }
+    for point in points.prefix(2) {
+      let delete = try snapstore("point", "delete", "--vault", "few/v", point, "--now", "--yes")
+      #expect(delete.status == 0, "\(delete.errors)")
+    }
+    let collect = try snapstore("collect", "--vault", "few/v")
+    #expect(collect.status == 0, "\(collect.errors)")
+    #expect(try snapstore("backup", "--vault", "few/v", "a.img").status == 0)
+    #expect(try snapstore("verify", "--vault", "few/v").status == 0)
+  }
+
+  @Test(
     "a vault on a disk without a byte left can be emptied, and works again",
     .enabled(if: Privileges.canMount, Privileges.mountReason))
   func fullDisk() throws {

@@ -90,9 +90,11 @@ final class Mount {
     try run("/usr/bin/mount", arguments)
   }
 
-  /// A file system in memory with so much space, on an existing directory.
-  static func small(_ path: String, kibibytes: Int) throws -> Mount {
-    try Mount(path, ["-t", "tmpfs", "-o", "size=\(kibibytes)k,mode=755", "tmpfs", path])
+  /// A file system in memory with so much space and room for so many files, on an existing
+  /// directory.
+  static func small(_ path: String, kibibytes: Int, inodes: Int = 100_000) throws -> Mount {
+    let options = "size=\(kibibytes)k,nr_inodes=\(inodes),mode=755"
+    return try Mount(path, ["-t", "tmpfs", "-o", options, "tmpfs", path])
   }
 
   /// An existing directory, read-only at another one.

@@ -235,7 +235,7 @@ struct PreflightProgramTests {
     let medium = try Mount.readOnly(snapstore.path("v"), at: try makeDirectory("medium"))
     #expect(try problems(["--vault", "medium", "disk.img"]) == (["vault_writable fail"], 77))
     withExtendedLifetime(medium) {}
-    let small = try Mount.small(try makeDirectory("small"), kibibytes: 8192)
+    let small = try Mount.small(try makeDirectory("small"), kibibytes: 12_288)
     defer { withExtendedLifetime(small) {} }
     try FileManager.default.copyItem(
       atPath: snapstore.path("v"), toPath: snapstore.path("small/v"))

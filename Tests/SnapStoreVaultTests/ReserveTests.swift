@@ -41,6 +41,20 @@ struct ReserveTests {
     #expect(try byteCount == Reserve.byteCount)
   }
 
+  @Test("it has inodes too, since a disk may run out of those before it is full")
+  func inodes() throws {
+    func names() throws -> Int { try fixture.vault.store.list("spare").count }
+    #expect(try names() == Reserve.inodeCount)
+    try FileManager.default.removeItem(atPath: fixture.directory.path("vault/reserve"))
+    var counts: [Int] = []
+    try Reserve(fixture.vault).using {
+      counts.append(try names())
+      if try names() > 0 { throw full }
+    }
+    #expect(try counts == [Reserve.inodeCount, 0] && names() == Reserve.inodeCount)
+    #expect(try byteCount == Reserve.byteCount)
+  }
+
   @Test("it is kept where something else fails")
   func kept() throws {
     var tries = 0

@@ -1,14 +1,17 @@
 internal import Logging
 internal import SnapStoreIO
 
-/// A file of noise that keeps some room in a vault, for the day on which the disk is full: who
-/// deletes points or collects lets go of it, and makes it again when there is room
-/// (docs/format.md, "The reserve").
+/// A file of noise that keeps some room in a vault, and small ones that keep inodes, for the day
+/// on which the disk is full: who deletes points or collects lets go of them, and makes them again
+/// when there is room (docs/format.md, "The reserve").
 package struct Reserve: Sendable {
   /// Room for the largest segment that a collection writes before it frees anything, over packs
   /// that none covers: 2¹⁷ entries and their filter.
   package static let byteCount = 8 << 20
   private static let name = ObjectName(folder: "", key: "reserve")
+  /// What deleting a point and collecting put beside each other, folders too, with some to spare.
+  package static let inodeCount = 16
+  private static let spares = (1...inodeCount).map { ObjectName(folder: "spare", key: "\($0)") }
   private let vault: Vault
 
   package init(_ vault: Vault) {
@@ -18,6 +21,16 @@ package struct Reserve: Sendable {
   /// Makes the reserve where it is missing, or as large as there is room where there is less. There
   /// is only a remark where it can't be made: no work is worth failing for it.
   package func make() {
+    makeRoom()
+    do {
+      let there = Set(try vault.store.list("spare").map(\.name))
+      for name in Self.spares where !there.contains(name) { _ = try vault.store.put(name, [0]) }
+    } catch {
+      vault.log.info("no inodes are kept for a full disk: \(error)")
+    }
+  }
+
+  private func makeRoom() {
     var byteCount = Self.byteCount
     while byteCount >= Self.byteCount / 16 {
       do {
@@ -39,13 +52,16 @@ package struct Reserve: Sendable {
     do {
       return try body()
     } catch {
-      guard (error as? IOError)?.reason == .noSpace, try vault.store.delete(Self.name) else {
-        throw error
-      }
+      guard (error as? IOError)?.reason == .noSpace, try letGo() else { throw error }
       vault.log.info("the disk is full: the vault's reserve is used")
       defer { make() }
       return try body()
     }
+  }
+
+  /// False where there was nothing.
+  private func letGo() throws -> Bool {
+    try ([Self.name] + Self.spares).filter { try vault.store.delete($0) }.count > 0
   }
 
   /// What no file system makes smaller. (Steele, Lea and Flood, "Fast splittable pseudorandom
