@@ -16,7 +16,7 @@ struct TerminalTests {
   /// Runs `check` with a disk that takes the program long enough to show a bar: with a larger one
   /// where it was too quick, which is when `check` returns false.
   private func withLongRun(_ check: () throws -> Bool) throws {
-    for mebibytes in [48, 192, 768] {
+    for mebibytes in [48, 192, 768, 3072] {
       try snapstore.writeLong("disk.img", mebibytes: mebibytes)
       if try check() { return }
     }
