@@ -234,7 +234,7 @@ package struct PointCatalog: Sendable {
   ///
   /// Of `latest`, those that are `unreadable` and whose names are older are not considered, which
   /// the person should be told: a clock may have been set back. By its ID, a point is found too of
-  /// which nobody knows whether it was committed (`isDoubtful`).
+  /// which nobody knows whether it was committed (`doubt`).
   package func resolve(_ text: String, machine: Name?) throws -> Entry {
     let unreadable = unreadable(of: machine)
     if let machine, !(kept + doubtful).contains(where: { $0.point.machine == machine }) {

@@ -11,7 +11,8 @@ package struct Reserve: Sendable {
   private static let name = ObjectName(folder: "", key: "reserve")
   /// What deleting a point and collecting put beside each other, folders too, with some to spare.
   package static let inodeCount = 16
-  private static let spares = (1...inodeCount).map { ObjectName(folder: "spare", key: "\($0)") }
+  private static let folder = "spare"
+  private static let spares = (1...inodeCount).map { ObjectName(folder: folder, key: "\($0)") }
   private let vault: Vault
 
   package init(_ vault: Vault) {
@@ -23,7 +24,7 @@ package struct Reserve: Sendable {
   package func make() {
     makeRoom()
     do {
-      let there = Set(try vault.store.list("spare").map(\.name))
+      let there = Set(try vault.store.list(Self.folder).map(\.name))
       for name in Self.spares where !there.contains(name) { _ = try vault.store.put(name, [0]) }
     } catch {
       vault.log.info("no inodes are kept for a full disk: \(error)")
